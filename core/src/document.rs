@@ -1,0 +1,70 @@
+//! Documents and where their ids come from.
+
+use serde::{Deserialize, Serialize};
+
+use crate::value::Metadata;
+
+/// A text, what is known about it, and the id it is stored under.
+///
+/// As LangChain's `Document`: `page_content` and `metadata` always, `id` optional until it is stored.
+///
+/// ```
+/// use twindex_core::Document;
+/// let doc = Document::new("to walk about without a destination").with_id("v1").with("pos", "verb");
+/// assert_eq!(doc.metadata.get("pos").and_then(|v| v.as_str()), Some("verb"));
+/// ```
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Document {
+    /// The id; a store gives one to a document that has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The text.
+    pub page_content: String,
+    /// Any JSON map.
+    #[serde(default)]
+    pub metadata: Metadata,
+}
+
+impl Document {
+    /// A document with text only.
+    #[must_use]
+    pub fn new(page_content: impl Into<String>) -> Self {
+        Self { id: None, page_content: page_content.into(), metadata: Metadata::new() }
+    }
+
+    /// The same with an id.
+    #[must_use]
+    pub fn with_id(mut self, id: impl Into<String>) -> Self {
+        self.id = Some(id.into());
+        self
+    }
+
+    /// The same with one more metadata entry.
+    #[must_use]
+    pub fn with(mut self, key: impl Into<String>, value: impl Into<crate::Value>) -> Self {
+        self.metadata.insert(key, value);
+        self
+    }
+
+    /// The same with this metadata.
+    #[must_use]
+    pub fn with_metadata(mut self, metadata: Metadata) -> Self {
+        self.metadata = metadata;
+        self
+    }
+}
+
+/// Makes ids for documents that have none.
+///
+/// Injected, so that this crate needs no source of randomness: the shells give version 4 uuids, as
+/// LangChain does.
+pub trait IdSource: Send + Sync {
+    /// A new id, unlike any it gave before.
+    fn next_id(&self) -> String;
+}
+
+impl<F: Fn() -> String + Send + Sync> IdSource for F {
+    fn next_id(&self) -> String {
+        self()
+    }
+}

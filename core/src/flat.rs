@@ -1,0 +1,367 @@
+//! Exact search over plain rows: scan fast, re-score the few that can still be in the answer.
+//!
+//! [`RowStats::search`] is shared by every index that keeps plain rows; [`FlatIndex`] is the one that owns them.
+
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::index::{Engine, IndexInfo, VectorIndex};
+use crate::kernel::{ScanKernel, gamma, scalar::Portable};
+use crate::metric::{Metric, norm};
+use crate::rows::{Positions, Rows, remove_rows};
+use crate::topk::{Candidates, Neighbor, key, sort_and_cut};
+
+/// Rows per kernel call: the scores fit in the first-level cache.
+const BLOCK: usize = 256;
+
+/// What exact search needs to know about rows beside the rows themselves.
+///
+/// Cosine keeps the length of each row; every metric keeps an upper bound of them, for the rounding bound.
+#[derive(Debug, Clone)]
+pub struct RowStats {
+    metric: Metric,
+    norms: Vec<f32>,
+    max_norm: f32,
+}
+
+impl RowStats {
+    /// The statistics of no rows.
+    #[must_use]
+    pub fn new(metric: Metric) -> Self {
+        Self { metric, norms: Vec::new(), max_norm: 0.0 }
+    }
+
+    /// Takes in rows added at the end. They must be finite.
+    pub fn append(&mut self, rows: Rows<'_>) {
+        if self.metric == Metric::Cosine {
+            self.norms.reserve_exact(rows.len());
+        }
+        rows.iter().for_each(|row| self.push(norm(row)));
+    }
+
+    /// Takes in one row added at the end, by its length (see [`norm`]).
+    #[inline]
+    pub fn push(&mut self, norm: f32) {
+        self.max_norm = self.max_norm.max(norm);
+        if self.metric == Metric::Cosine {
+            self.norms.push(norm);
+        }
+    }
+
+    /// Forgets rows taken out.
+    pub fn remove(&mut self, positions: &Positions) {
+        if self.metric == Metric::Cosine {
+            remove_rows(&mut self.norms, 1, positions);
+        }
+    }
+
+    /// An upper bound of the lengths of all rows.
+    #[must_use]
+    pub fn max_norm(&self) -> f32 {
+        self.max_norm
+    }
+
+    /// Bytes these statistics take.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        (self.norms.capacity() * size_of::<f32>()) as u64
+    }
+
+    fn row_norm(&self, position: usize) -> f32 {
+        self.norms.get(position).copied().unwrap_or(1.0)
+    }
+
+    /// The widest key that a row may have by a scan kernel and still be among the best `k` by the portable one, given
+    /// the k-th best key of the scan.
+    ///
+    /// Both lie within [`gamma`] of the exact value (see [`ScanKernel`]). Write `s` for scan and `p` for portable keys, lower being
+    /// better, and `S` for the k-th best `s`. Inner product: `|s - p| <= 2 gamma |q| |x| =: e`, so the k rows best by `s` have
+    /// `p <= S + e`, and a row with `p <= S + e` has `s <= S + 2 e`. Squared L2: `s` and `p` are within factors `1 +- gamma` of the
+    /// exact distance, so `s <= S ((1 + gamma) / (1 - gamma))^2`. Cosine divides inner products by the same
+    /// stored lengths in both, and adds a few roundings.
+    pub fn widen(&self, dim: usize, query_norm: f32) -> impl Fn(f32) -> f32 + use<> {
+        let gamma = gamma(dim);
+        let query_norm = f64::from(query_norm);
+        let underflow = dim as f64 * f64::from(f32::MIN_POSITIVE);
+        let (factor, offset) = match self.metric {
+            Metric::L2 => (((1.0 + gamma) / (1.0 - gamma)).powi(2), 4.0 * underflow),
+            Metric::InnerProduct => {
+                (1.0, 4.0 * (gamma * query_norm * f64::from(self.max_norm) + underflow))
+            }
+            // Underflow counts by the length of the row it is divided by, which may be small itself.
+            Metric::Cosine => (1.0, (4.0 * gamma + 8.0 * f64::from(f32::EPSILON)) * query_norm),
+        };
+        move |key: f32| ((f64::from(key) * factor + offset) as f32).next_up()
+    }
+
+    /// Whether scan kernels keep their error bound on these rows: nothing overflows, and no row is so
+    /// short that underflow matters.
+    #[must_use]
+    pub fn scan_is_safe(&self, dim: usize, query_norm: f32) -> bool {
+        let (q, x) = (f64::from(query_norm), f64::from(self.max_norm));
+        let in_range = (q + x) * (q + x) < 1e37 && gamma(dim) < 0.1;
+        in_range && (self.metric != Metric::Cosine || q > 1e-12 && self.norms.iter().all(|&n| n > 1e-12))
+    }
+
+    /// The best `k` of `rows`, exactly as the portable kernel orders them.
+    ///
+    /// `rows` are the rows these statistics were made of.
+    #[must_use]
+    pub fn search(
+        &self,
+        kernel: &dyn ScanKernel,
+        rows: Rows<'_>,
+        query: &[f32],
+        k: usize,
+        among: Option<&Positions>,
+    ) -> Vec<Neighbor> {
+        let query_norm = norm(query);
+        let k = k.min(among.map_or(rows.len(), Positions::len));
+        if k == 0 {
+            return Vec::new();
+        }
+        if k == among.map_or(rows.len(), Positions::len) || !self.scan_is_safe(rows.dim(), query_norm) {
+            // Every row is wanted, or the bound does not hold: score them all by the portable kernel.
+            return match among {
+                Some(among) => self.rescore(rows, query, k, among.iter()),
+                None => self.rescore(rows, query, k, 0..rows.len()),
+            };
+        }
+        let mut candidates = Candidates::new(k, self.widen(rows.dim(), query_norm));
+        let mut scores = [0.0f32; BLOCK];
+        let mut scan = |run: std::ops::Range<usize>| {
+            for start in run.clone().step_by(BLOCK) {
+                let end = run.end.min(start + BLOCK);
+                let scores = &mut scores[..end - start];
+                match self.metric {
+                    Metric::L2 => kernel.l2_squared(query, rows.slice(start..end), scores),
+                    Metric::InnerProduct | Metric::Cosine => kernel.dot(query, rows.slice(start..end), scores),
+                }
+                if self.metric == Metric::Cosine {
+                    for (score, norm) in scores.iter_mut().zip(&self.norms[start..end]) {
+                        *score /= norm;
+                    }
+                }
+                for (i, &score) in scores.iter().enumerate() {
+                    let key = key(self.metric, score);
+                    if key <= candidates.limit() {
+                        candidates.push(key, start + i);
+                    }
+                }
+            }
+        };
+        match among {
+            Some(among) => among.runs().for_each(scan),
+            None => scan(0..rows.len()),
+        }
+        self.rescore(rows, query, k, candidates.positions())
+    }
+
+    /// Scores these positions by the portable kernel and keeps the best `k`.
+    #[must_use]
+    pub fn rescore(
+        &self,
+        rows: Rows<'_>,
+        query: &[f32],
+        k: usize,
+        positions: impl Iterator<Item = usize>,
+    ) -> Vec<Neighbor> {
+        let query_norm = if self.metric == Metric::Cosine { norm(query) } else { 1.0 };
+        let mut found: Vec<Neighbor> = positions
+            .map(|position| {
+                let score = self.metric.score(query, query_norm, rows.row(position), self.row_norm(position));
+                Neighbor { position, score }
+            })
+            .collect();
+        sort_and_cut(self.metric, &mut found, k);
+        found
+    }
+}
+
+/// Where a [`FlatIndex`] has its rows.
+#[derive(Debug)]
+enum Storage {
+    Owned(Vec<f32>),
+    Shared(Arc<dyn SharedRows>),
+}
+
+/// Rows that somebody else holds, such as a mapped file.
+pub trait SharedRows: Send + Sync + std::fmt::Debug {
+    /// The numbers, row after row; the same every time.
+    fn data(&self) -> &[f32];
+}
+
+/// An exact index over rows in memory: core's own engine, no FAISS needed.
+///
+/// ```
+/// use twindex_core::{FlatIndex, Metric, Rows, VectorIndex, kernel::scalar::Portable};
+/// # fn main() -> twindex_core::Result<()> {
+/// let mut index = FlatIndex::new(2, Metric::L2, std::sync::Arc::new(Portable))?;
+/// index.append(Rows::new(&[0.0, 0.0, 3.0, 4.0], 2)?)?;
+/// let nearest = index.search(&[3.0, 3.0], 1, None)?;
+/// assert_eq!((nearest[0].position, nearest[0].score), (1, 1.0));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct FlatIndex {
+    dim: usize,
+    storage: Storage,
+    stats: RowStats,
+    kernel: Arc<dyn ScanKernel>,
+}
+
+impl FlatIndex {
+    /// An empty index.
+    ///
+    /// # Errors
+    /// `empty_vector` if `dim` is 0.
+    pub fn new(dim: usize, metric: Metric, kernel: Arc<dyn ScanKernel>) -> Result<Self> {
+        if dim == 0 {
+            return Err(Error::EmptyVector);
+        }
+        Ok(Self { dim, storage: Storage::Owned(Vec::new()), stats: RowStats::new(metric), kernel })
+    }
+
+    /// An index over rows held elsewhere; they are copied when the index is first changed.
+    ///
+    /// # Errors
+    /// `empty_vector` or `ragged_rows` if the numbers do not divide into rows, `not_finite`.
+    pub fn shared(
+        data: Arc<dyn SharedRows>,
+        dim: usize,
+        metric: Metric,
+        kernel: Arc<dyn ScanKernel>,
+    ) -> Result<Self> {
+        let rows = Rows::new(data.data(), dim)?;
+        rows.check_finite()?;
+        let mut stats = RowStats::new(metric);
+        stats.append(rows);
+        Ok(Self { dim, storage: Storage::Shared(data), stats, kernel })
+    }
+
+    fn all(&self) -> Rows<'_> {
+        let data = match &self.storage {
+            Storage::Owned(data) => data,
+            Storage::Shared(shared) => shared.data(),
+        };
+        Rows::new(data, self.dim).expect("rows were checked when they came in")
+    }
+
+    fn own(&mut self) -> &mut Vec<f32> {
+        if let Storage::Shared(shared) = &self.storage {
+            self.storage = Storage::Owned(shared.data().to_vec());
+        }
+        match &mut self.storage {
+            Storage::Owned(data) => data,
+            Storage::Shared(_) => unreachable!("just replaced"),
+        }
+    }
+}
+
+impl VectorIndex for FlatIndex {
+    fn metric(&self) -> Metric {
+        self.stats.metric
+    }
+
+    fn dim(&self) -> usize {
+        self.dim
+    }
+
+    fn len(&self) -> usize {
+        self.all().len()
+    }
+
+    fn append(&mut self, rows: Rows<'_>) -> Result<()> {
+        let data = self.own();
+        // A first, large batch is held without slack; later ones grow as vectors do.
+        if data.is_empty() {
+            data.reserve_exact(rows.data().len());
+        }
+        data.extend_from_slice(rows.data());
+        self.stats.append(rows);
+        Ok(())
+    }
+
+    fn search(&self, query: &[f32], k: usize, among: Option<&Positions>) -> Result<Vec<Neighbor>> {
+        Ok(self.stats.search(&*self.kernel, self.all(), query, k, among))
+    }
+
+    fn read(&self, position: usize, out: &mut [f32]) -> Result<()> {
+        out.copy_from_slice(self.all().row(position));
+        Ok(())
+    }
+
+    fn rows(&self) -> Option<Rows<'_>> {
+        Some(self.all())
+    }
+
+    fn remove(&mut self, positions: &Positions) -> Result<()> {
+        let dim = self.dim;
+        remove_rows(self.own(), dim, positions);
+        self.stats.remove(positions);
+        Ok(())
+    }
+
+    fn info(&self) -> IndexInfo {
+        IndexInfo {
+            engine: "flat",
+            kind: "Flat".into(),
+            simd: self.kernel.name().into(),
+            trained: true,
+            vector_bytes: size_of_val(self.all().data()) as u64,
+            extra_bytes: self.stats.bytes(),
+            parameters: Vec::new(),
+        }
+    }
+}
+
+/// The engine of [`FlatIndex`]: kind `Flat` only.
+#[derive(Debug, Clone)]
+pub struct FlatEngine {
+    kernel: Arc<dyn ScanKernel>,
+}
+
+impl FlatEngine {
+    /// An engine that scans with this kernel.
+    #[must_use]
+    pub fn new(kernel: Arc<dyn ScanKernel>) -> Self {
+        Self { kernel }
+    }
+
+    /// The kernel it scans with.
+    #[must_use]
+    pub fn kernel(&self) -> Arc<dyn ScanKernel> {
+        self.kernel.clone()
+    }
+}
+
+impl Default for FlatEngine {
+    fn default() -> Self {
+        Self::new(Arc::new(Portable))
+    }
+}
+
+impl Engine for FlatEngine {
+    fn name(&self) -> &'static str {
+        "flat"
+    }
+
+    fn create(&self, kind: &str, dim: usize, metric: Metric) -> Result<Box<dyn VectorIndex>> {
+        if kind != "Flat" {
+            return Err(Error::UnsupportedContent { needs: format!("FAISS, for an index of kind {kind:?}") });
+        }
+        Ok(Box::new(FlatIndex::new(dim, metric, self.kernel.clone())?))
+    }
+
+    fn open(&self, kind: &str, _: usize, _: Metric, _: &[u8]) -> Result<Box<dyn VectorIndex>> {
+        Err(Error::UnsupportedContent { needs: format!("FAISS, for an index of kind {kind:?}") })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    crate::testkit::index_suite!(FlatEngine::default());
+}

@@ -1,0 +1,241 @@
+//! Row-major blocks of vectors, and sets of row numbers.
+
+use crate::error::{Error, Result};
+
+/// Vectors side by side: `len() * dim()` numbers, row after row. The division is checked when it is made.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rows<'a> {
+    data: &'a [f32],
+    dim: usize,
+}
+
+impl<'a> Rows<'a> {
+    /// Sees `data` as rows of `dim` numbers.
+    ///
+    /// # Errors
+    /// `empty_vector` if `dim` is 0, `ragged_rows` if the length is not a multiple of it.
+    pub fn new(data: &'a [f32], dim: usize) -> Result<Self> {
+        if dim == 0 {
+            return Err(Error::EmptyVector);
+        }
+        if !data.len().is_multiple_of(dim) {
+            return Err(Error::RaggedRows { dim, len: data.len() });
+        }
+        Ok(Self { data, dim })
+    }
+
+    /// How many rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.data.len() / self.dim
+    }
+
+    /// Whether there is no row.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.data.is_empty()
+    }
+
+    /// Numbers per row.
+    #[must_use]
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// All numbers, row after row.
+    #[must_use]
+    pub fn data(&self) -> &'a [f32] {
+        self.data
+    }
+
+    /// Row `i`.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    #[must_use]
+    pub fn row(&self, i: usize) -> &'a [f32] {
+        &self.data[i * self.dim..(i + 1) * self.dim]
+    }
+
+    /// Rows `range`, as a block.
+    ///
+    /// # Panics
+    /// If the range leaves the block.
+    #[must_use]
+    pub fn slice(&self, range: std::ops::Range<usize>) -> Rows<'a> {
+        Rows { data: &self.data[range.start * self.dim..range.end * self.dim], dim: self.dim }
+    }
+
+    /// Row after row.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &'a [f32]> + use<'a> {
+        self.data.chunks_exact(self.dim)
+    }
+
+    /// Fails with `not_finite` on the first NaN or infinity.
+    pub(crate) fn check_finite(&self) -> Result<()> {
+        for (row, numbers) in self.iter().enumerate() {
+            // The length is NaN exactly when a component is not finite, and it is much the faster test.
+            if crate::metric::norm(numbers).is_nan() {
+                let component = numbers.iter().position(|x| !x.is_finite()).unwrap_or(0);
+                return Err(Error::NotFinite { row, component });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Lays vectors side by side.
+///
+/// Returns the block and its dimension; `dim` is what is expected, or `None` to take the first vector's.
+///
+/// # Errors
+/// `dimension_mismatch` naming the first vector of another length, `empty_vector` if they hold no number.
+pub fn flatten<V: AsRef<[f32]>>(vectors: &[V], dim: Option<usize>) -> Result<(Vec<f32>, usize)> {
+    let Some(expected) = dim.or_else(|| vectors.first().map(|v| v.as_ref().len())) else {
+        return Ok((Vec::new(), 1));
+    };
+    if expected == 0 {
+        return Err(Error::EmptyVector);
+    }
+    let mut data = Vec::with_capacity(expected * vectors.len());
+    for (row, vector) in vectors.iter().enumerate() {
+        let vector = vector.as_ref();
+        if vector.len() != expected {
+            return Err(Error::DimensionMismatch { expected, actual: vector.len(), row });
+        }
+        data.extend_from_slice(vector);
+    }
+    Ok((data, expected))
+}
+
+/// A set of row numbers below a bound, as a bitmap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Positions {
+    words: Vec<u64>,
+    count: usize,
+}
+
+impl Positions {
+    /// The empty set, with room for positions below `bound`.
+    #[must_use]
+    pub fn none(bound: usize) -> Self {
+        Self { words: vec![0; bound.div_ceil(64)], count: 0 }
+    }
+
+    /// Those positions below `bound` for which `keep` holds.
+    pub fn try_filter<E>(bound: usize, mut keep: impl FnMut(usize) -> Result<bool, E>) -> Result<Self, E> {
+        let mut set = Self::none(bound);
+        for position in 0..bound {
+            if keep(position)? {
+                set.insert(position);
+            }
+        }
+        Ok(set)
+    }
+
+    /// Puts a position in.
+    ///
+    /// # Panics
+    /// If it lies outside the bound.
+    pub fn insert(&mut self, position: usize) {
+        let word = &mut self.words[position / 64];
+        let bit = 1 << (position % 64);
+        self.count += usize::from(*word & bit == 0);
+        *word |= bit;
+    }
+
+    /// Whether a position is in.
+    #[must_use]
+    pub fn contains(&self, position: usize) -> bool {
+        self.words.get(position / 64).is_some_and(|word| word >> (position % 64) & 1 == 1)
+    }
+
+    /// How many positions are in.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether none is in.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The positions, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = usize> {
+        self.words.iter().enumerate().flat_map(|(at, &word)| {
+            std::iter::successors(Some(word), |rest| Some(rest & rest.wrapping_sub(1)))
+                .take_while(|&rest| rest != 0)
+                .map(move |rest| at * 64 + rest.trailing_zeros() as usize)
+        })
+    }
+
+    /// The positions as ranges of consecutive ones, ascending.
+    pub fn runs(&self) -> impl Iterator<Item = std::ops::Range<usize>> {
+        let mut positions = self.iter().peekable();
+        std::iter::from_fn(move || {
+            let start = positions.next()?;
+            let mut end = start + 1;
+            while positions.next_if_eq(&end).is_some() {
+                end += 1;
+            }
+            Some(start..end)
+        })
+    }
+
+    /// The set as bytes, position `p` in bit `p % 8` of byte `p / 8`: FAISS's `IDSelectorBitmap`.
+    #[must_use]
+    pub fn to_bitmap(&self) -> Vec<u8> {
+        self.words.iter().flat_map(|word| word.to_le_bytes()).collect()
+    }
+}
+
+/// Drops the given positions from a vector of rows, `width` items each; the rest closes up in order.
+pub(crate) fn remove_rows<T: Copy>(items: &mut Vec<T>, width: usize, positions: &Positions) {
+    let rows = items.len() / width;
+    let mut to = 0;
+    for from in (0..rows).filter(|&p| !positions.contains(p)) {
+        if to != from {
+            items.copy_within(from * width..(from + 1) * width, to * width);
+        }
+        to += 1;
+    }
+    items.truncate(to * width);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_iterate_in_order_and_in_runs() {
+        let mut set = Positions::none(200);
+        for p in [0, 1, 2, 63, 64, 130, 199, 130] {
+            set.insert(p);
+        }
+        assert_eq!(set.len(), 7);
+        assert_eq!(set.iter().collect::<Vec<_>>(), [0, 1, 2, 63, 64, 130, 199]);
+        assert_eq!(set.runs().collect::<Vec<_>>(), [0..3, 63..65, 130..131, 199..200]);
+        assert!(set.contains(64) && !set.contains(65) && !set.contains(100_000));
+        assert_eq!(set.to_bitmap()[0], 0b111);
+    }
+
+    #[test]
+    fn rows_refuse_ragged_blocks() {
+        assert_eq!(Rows::new(&[1.0; 7], 3).unwrap_err().code(), "ragged_rows");
+        assert_eq!(Rows::new(&[], 0).unwrap_err().code(), "empty_vector");
+        let error = flatten(&[vec![1.0, 2.0], vec![1.0]], None).unwrap_err();
+        assert_eq!(error, Error::DimensionMismatch { expected: 2, actual: 1, row: 1 });
+    }
+
+    #[test]
+    fn removed_rows_close_up_in_order() {
+        let mut items = vec![0, 0, 1, 1, 2, 2, 3, 3];
+        let mut set = Positions::none(4);
+        set.insert(0);
+        set.insert(2);
+        remove_rows(&mut items, 2, &set);
+        assert_eq!(items, [1, 1, 3, 3]);
+    }
+}

@@ -1,0 +1,261 @@
+//! Everything that changes a store. Checks first, then changes, so that a call that fails has no effect.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use super::*;
+use crate::document::IdSource;
+use crate::metric::{norm, normalize_l2};
+use crate::rows::{Positions, Rows};
+
+impl Store {
+    /// Adds documents with their vectors and returns their ids, in order.
+    ///
+    /// A document without an id, or with an empty one, is given one by `new_ids`. Nothing to add is no error. With
+    /// `normalize_l2` vectors are scaled to unit length (zero vectors stay zero).
+    ///
+    /// # Errors
+    /// `length_mismatch`, `dimension_mismatch`, `not_finite`, `zero_vector` (cosine), `duplicate_ids_in_call`, `id_already_exists`,
+    /// `invalid_metadata`, `too_many_rows`, or what the index reports, such as too few vectors to train. The store is then unchanged.
+    pub fn add(&mut self, documents: Vec<Document>, vectors: Rows<'_>, new_ids: &dyn IdSource) -> Result<Vec<String>> {
+        let (documents, ids) = with_ids(documents, new_ids);
+        self.check_new(&documents, vectors)?;
+        let existing: Vec<String> = ids.iter().filter(|id| self.get(id).is_some()).cloned().collect();
+        if !existing.is_empty() {
+            return Err(Error::IdAlreadyExists { ids: existing });
+        }
+        self.append_rows(self.prepare(vectors).as_rows())?;
+        self.remember(documents);
+        Ok(ids)
+    }
+
+    /// Adds documents, taking the place of those that have the same ids. A replaced document moves to the end.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add), but for `id_already_exists`; `unsupported_by_index` if an id exists and the kind of index cannot
+    /// remove.
+    pub fn upsert(
+        &mut self,
+        documents: Vec<Document>,
+        vectors: Rows<'_>,
+        new_ids: &dyn IdSource,
+    ) -> Result<Vec<String>> {
+        let (documents, ids) = with_ids(documents, new_ids);
+        self.check_new(&documents, vectors)?;
+        let before = self.len();
+        let mut replaced = Positions::none(before + documents.len());
+        ids.iter().filter_map(|id| self.position(id)).for_each(|position| replaced.insert(position));
+        if !replaced.is_empty()
+            && let Some(index) = &self.index
+        {
+            index.check_can_remove()?;
+        }
+        self.append_rows(self.prepare(vectors).as_rows())?;
+        if !replaced.is_empty()
+            && let Some(index) = &mut self.index
+        {
+            if let Err(error) = index.remove(&replaced) {
+                let added = Positions::try_filter(index.len(), |p| Ok::<_, Error>(p >= before))?;
+                index.remove(&added).expect("an index that could append can take the rows back");
+                return Err(error);
+            }
+            self.forget(&replaced);
+        }
+        self.remember(documents);
+        Ok(ids)
+    }
+
+    /// Deletes documents and returns how many. The rest closes up in order. Nothing to delete is no error.
+    ///
+    /// # Errors
+    /// `no_ids` if neither ids nor a filter is given, `invalid_option` if both are, `unknown_id` unless told to pass over them,
+    /// `unsupported_by_index` if the kind of index cannot remove. The store is then unchanged.
+    pub fn delete(&mut self, options: &DeleteOptions) -> Result<usize> {
+        let doomed = match (&options.ids, &options.filter) {
+            (None, None) => return Err(Error::NoIds),
+            (Some(_), Some(_)) => {
+                let reason = "expected ids or a filter, got both".into();
+                return Err(Error::InvalidOption { option: "filter", reason });
+            }
+            (Some(ids), None) => {
+                let mut doomed = Positions::none(self.len());
+                let mut unknown = Vec::new();
+                for id in ids {
+                    match self.position(id) {
+                        Some(position) => doomed.insert(position),
+                        None => unknown.push(id.clone()),
+                    }
+                }
+                if !unknown.is_empty() && !options.ignore_unknown {
+                    return Err(Error::UnknownId { ids: unknown });
+                }
+                doomed
+            }
+            (None, Some(filter)) => {
+                Positions::try_filter(self.len(), |position| filter.matches(&self.documents[position]))?
+            }
+        };
+        if let Some(index) = &mut self.index
+            && !doomed.is_empty()
+        {
+            index.remove(&doomed)?;
+            self.forget(&doomed);
+        }
+        Ok(doomed.len())
+    }
+
+    /// Adds everything another store has. The other is left as it was.
+    ///
+    /// # Errors
+    /// `merge_incompatible` if metric, normalisation or dimension differ, `id_already_exists`. The store is then unchanged.
+    pub fn merge_from(&mut self, other: &Store) -> Result<()> {
+        let differs = |what: &str, own: &dyn fmt::Display, others: &dyn fmt::Display| {
+            Err(Error::MergeIncompatible { reason: format!("{what} is {own} here and {others} there") })
+        };
+        if self.metric() != other.metric() {
+            return differs("distance strategy", &self.metric(), &other.metric());
+        }
+        if self.settings.normalize_l2 != other.settings.normalize_l2 {
+            return differs("normalize_L2", &self.settings.normalize_l2, &other.settings.normalize_l2);
+        }
+        if let (Some(own), Some(others)) = (self.dim(), other.dim())
+            && own != others
+        {
+            return differs("dimension", &own, &others);
+        }
+        let ids: Vec<String> = other
+            .documents
+            .iter()
+            .map(|document| ids::id_of(document))
+            .filter(|id| self.get(id).is_some())
+            .map(str::to_owned)
+            .collect();
+        if !ids.is_empty() {
+            return Err(Error::IdAlreadyExists { ids });
+        }
+        let (Some(dim), Some(index)) = (other.dim(), &other.index) else { return Ok(()) };
+        self.check_room(other.len())?;
+        // The vectors are normalised already if the stores normalise.
+        match index.rows() {
+            Some(rows) => self.append_rows(rows)?,
+            None => self.append_rows(Rows::new(&other.vectors()?, dim)?)?,
+        }
+        self.remember(other.documents.iter().cloned());
+        Ok(())
+    }
+
+    /// Adds rows to the index, which is made now if the first vectors decide its dimension.
+    fn append_rows(&mut self, rows: Rows<'_>) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        match &mut self.index {
+            Some(index) => index.append(rows)?,
+            none => {
+                let mut index = self.engine.create(&self.settings.kind, rows.dim(), self.settings.metric)?;
+                index.append(rows)?;
+                *none = Some(index);
+            }
+        }
+        self.settings.dim = Some(rows.dim());
+        Ok(())
+    }
+
+    /// Everything about new documents that can be wrong but for ids that exist.
+    fn check_new(&self, documents: &[Arc<Document>], vectors: Rows<'_>) -> Result<()> {
+        if documents.len() != vectors.len() {
+            return Err(Error::LengthMismatch {
+                what: "vectors",
+                expected: documents.len(),
+                actual: vectors.len(),
+            });
+        }
+        if documents.is_empty() {
+            return Ok(());
+        }
+        self.check_room(documents.len())?;
+        if let Some(expected) = self.dim()
+            && vectors.dim() != expected
+        {
+            return Err(Error::DimensionMismatch { expected, actual: vectors.dim(), row: 0 });
+        }
+        vectors.check_finite()?;
+        if self.metric() == Metric::Cosine
+            && let Some(row) = vectors.iter().position(|row| norm(row) == 0.0)
+        {
+            return Err(Error::ZeroVector { row });
+        }
+        let mut seen = HashSet::with_capacity(documents.len());
+        let mut duplicates: Vec<String> = Vec::new();
+        for (row, document) in documents.iter().enumerate() {
+            for (_, value) in document.metadata.iter() {
+                value.check(1).map_err(|reason| Error::InvalidMetadata { row, reason })?;
+            }
+            let id = ids::id_of(document);
+            if !seen.insert(id) && !duplicates.iter().any(|known| known == id) {
+                duplicates.push(id.to_owned());
+            }
+        }
+        if duplicates.is_empty() { Ok(()) } else { Err(Error::DuplicateIdsInCall { ids: duplicates }) }
+    }
+
+    fn check_room(&self, more: usize) -> Result<()> {
+        match self.len().checked_add(more) {
+            Some(total) if total <= MAX_DOCUMENTS => Ok(()),
+            total => Err(Error::TooManyRows { limit: MAX_DOCUMENTS, actual: total.unwrap_or(usize::MAX) }),
+        }
+    }
+
+    /// Vectors as the index takes them.
+    fn prepare<'a>(&self, vectors: Rows<'a>) -> Prepared<'a> {
+        let mut data = Cow::Borrowed(vectors.data());
+        if self.settings.normalize_l2 {
+            data.to_mut().chunks_exact_mut(vectors.dim()).for_each(normalize_l2);
+        }
+        Prepared { data, dim: vectors.dim() }
+    }
+
+    fn remember(&mut self, documents: impl IntoIterator<Item = Arc<Document>>) {
+        let before = self.documents.len();
+        let documents = documents.into_iter();
+        if before == 0 {
+            self.documents.reserve_exact(documents.size_hint().0);
+        }
+        self.documents.extend(documents);
+        for position in before..self.documents.len() {
+            self.ids.insert(position, &self.documents);
+        }
+    }
+
+    fn forget(&mut self, positions: &Positions) {
+        let mut position = 0;
+        self.documents.retain(|_| {
+            position += 1;
+            !positions.contains(position - 1)
+        });
+        self.ids.rebuild(&self.documents);
+    }
+}
+
+struct Prepared<'a> {
+    data: Cow<'a, [f32]>,
+    dim: usize,
+}
+
+impl Prepared<'_> {
+    fn as_rows(&self) -> Rows<'_> {
+        Rows::new(&self.data, self.dim).expect("made of whole rows")
+    }
+}
+
+/// Gives an id to each document that has none.
+fn with_ids(documents: Vec<Document>, new_ids: &dyn IdSource) -> (Vec<Arc<Document>>, Vec<String>) {
+    documents
+        .into_iter()
+        .map(|mut document| {
+            let id = document.id.take().filter(|id| !id.is_empty()).unwrap_or_else(|| new_ids.next_id());
+            document.id = Some(id.clone());
+            (Arc::new(document), id)
+        })
+        .unzip()
+}

@@ -1,0 +1,373 @@
+//! Suites and generators that every implementation of the traits runs in its own tests (feature `testkit`).
+//!
+//! ```ignore
+//! twindex_core::testkit::kernel_suite!(MyKernel);
+//! twindex_core::testkit::index_suite!(MyEngine::default());
+//! ```
+
+use crate::index::Engine;
+use crate::kernel::scalar::{self, Portable};
+use crate::kernel::{ScanKernel, gamma};
+use crate::metric::{Metric, norm};
+use crate::rows::{Positions, Rows};
+use crate::topk::Neighbor;
+
+/// A small generator of numbers, the same on every machine (PCG-like, not for anything but tests).
+#[derive(Debug, Clone)]
+pub struct Generator(u64);
+
+impl Generator {
+    /// Starts from a seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(2).wrapping_add(0x9e37_79b9_7f4a_7c15))
+    }
+
+    /// The next 32 bits.
+    pub fn bits(&mut self) -> u32 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 33) ^ (self.0 >> 21)) as u32
+    }
+
+    /// A number below `bound`.
+    pub fn below(&mut self, bound: usize) -> usize {
+        self.bits() as usize % bound
+    }
+
+    /// A float in -1..1.
+    pub fn float(&mut self) -> f32 {
+        (self.bits() >> 8) as f32 / (1 << 23) as f32 - 1.0
+    }
+
+    /// Floats in -1..1.
+    pub fn floats(&mut self, count: usize) -> Vec<f32> {
+        (0..count).map(|_| self.float()).collect()
+    }
+}
+
+/// Runs the kernel suite as tests: every length at every offset, exact integers, the error bound against f64, special values.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __kernel_suite {
+    ($kernel:expr) => {
+        #[test]
+        fn kernel_is_exact_on_small_integers_at_every_length_and_offset() {
+            $crate::testkit::kernel_is_exact_on_integers(&$kernel);
+        }
+
+        #[test]
+        fn kernel_keeps_its_error_bound() {
+            $crate::testkit::kernel_keeps_its_error_bound(&$kernel);
+        }
+
+        #[test]
+        fn kernel_propagates_special_values() {
+            $crate::testkit::kernel_propagates_special_values(&$kernel);
+        }
+
+        #[test]
+        #[should_panic(expected = "the query's length is not the dimension")]
+        fn kernel_refuses_a_query_of_another_length() {
+            let rows = $crate::Rows::new(&[1.0; 4], 4).unwrap();
+            $crate::kernel::ScanKernel::dot(&$kernel, &[1.0; 3], rows, &mut [0.0]);
+        }
+
+        #[test]
+        #[should_panic(expected = "one result per row")]
+        fn kernel_refuses_a_result_of_another_length() {
+            let rows = $crate::Rows::new(&[1.0; 4], 4).unwrap();
+            $crate::kernel::ScanKernel::l2_squared(&$kernel, &[1.0; 4], rows, &mut [0.0; 2]);
+        }
+    };
+}
+
+/// Runs the index suite as tests on an engine's `Flat` kind.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __index_suite {
+    ($engine:expr) => {
+        #[test]
+        fn index_finds_what_brute_force_finds_bit_for_bit() {
+            $crate::testkit::index_is_exact(&$engine);
+        }
+
+        #[test]
+        fn index_breaks_ties_by_position_at_the_cut() {
+            $crate::testkit::index_breaks_ties_by_position(&$engine);
+        }
+
+        #[test]
+        fn index_survives_extreme_numbers() {
+            $crate::testkit::index_survives_extremes(&$engine);
+        }
+
+        #[test]
+        fn index_removes_rows_and_closes_up() {
+            $crate::testkit::index_removes(&$engine);
+        }
+    };
+}
+
+pub use __index_suite as index_suite;
+pub use __kernel_suite as kernel_suite;
+
+const LENGTHS: [usize; 6] = [96, 128, 255, 384, 768, 1000];
+
+fn lengths() -> impl Iterator<Item = usize> {
+    (1..=67).chain(LENGTHS)
+}
+
+/// Calls `check` with a query and rows of a dimension, lying at every offset of four floats.
+fn at_offsets(dim: usize, mut numbers: impl FnMut() -> f32, mut check: impl FnMut(&[f32], Rows<'_>)) {
+    const COUNT: usize = 7;
+    let query: Vec<f32> = (0..dim).map(|_| numbers()).collect();
+    let data: Vec<f32> = (0..dim * COUNT).map(|_| numbers()).collect();
+    for offset in 0..4 {
+        let padded_query = [vec![f32::NAN; offset], query.clone(), vec![f32::NAN; 8]].concat();
+        let padded = [vec![f32::NAN; offset], data.clone(), vec![f32::NAN; 8]].concat();
+        let rows = Rows::new(&padded[offset..offset + dim * COUNT], dim).expect("whole rows");
+        check(&padded_query[offset..offset + dim], rows);
+    }
+}
+
+fn run(kernel: &dyn ScanKernel, query: &[f32], rows: Rows<'_>) -> [Vec<f32>; 2] {
+    let mut out = [vec![f32::NAN; rows.len()], vec![f32::NAN; rows.len()]];
+    kernel.dot(query, rows, &mut out[0]);
+    kernel.l2_squared(query, rows, &mut out[1]);
+    out
+}
+
+/// Small integers stored as floats have exact sums in any order.
+///
+/// # Panics
+/// If the kernel is wrong.
+pub fn kernel_is_exact_on_integers(kernel: &dyn ScanKernel) {
+    let mut generator = Generator::new(1);
+    for dim in lengths() {
+        at_offsets(dim, || generator.below(17) as f32 - 8.0, |query, rows| {
+            let [dots, distances] = run(kernel, query, rows);
+            let [expected_dots, expected_distances] = run(&Portable, query, rows);
+            assert_eq!(dots, expected_dots, "{} dot, dimension {dim}", kernel.name());
+            assert_eq!(distances, expected_distances, "{} l2, dimension {dim}", kernel.name());
+        });
+    }
+}
+
+/// Random numbers stay within the bound of [`ScanKernel`], against f64.
+///
+/// # Panics
+/// If the kernel is wrong.
+pub fn kernel_keeps_its_error_bound(kernel: &dyn ScanKernel) {
+    let mut generator = Generator::new(2);
+    for scale in [1.0f32, 1e-18, 1e12] {
+        for dim in lengths() {
+            at_offsets(dim, || generator.float() * scale, |query, rows| {
+                let [dots, distances] = run(kernel, query, rows);
+                let tiny = dim as f64 * f64::from(f32::MIN_POSITIVE);
+                for (i, row) in rows.iter().enumerate() {
+                    let pairs = || query.iter().zip(row).map(|(&a, &b)| (f64::from(a), f64::from(b)));
+                    let dot: f64 = pairs().map(|(a, b)| a * b).sum();
+                    let distance: f64 = pairs().map(|(a, b)| (a - b) * (a - b)).sum();
+                    let bound = gamma(dim) * f64::from(norm(query)) * f64::from(norm(row)) * 1.000_001 + tiny;
+                    let off = (f64::from(dots[i]) - dot).abs();
+                    assert!(off <= bound, "{} dot, dimension {dim}: off by {off:e}, bound {bound:e}", kernel.name());
+                    let bound = gamma(dim) * distance + tiny;
+                    let off = (f64::from(distances[i]) - distance).abs();
+                    assert!(off <= bound, "{} l2, dimension {dim}: off by {off:e}, bound {bound:e}", kernel.name());
+                }
+            });
+        }
+    }
+}
+
+/// Zeros, denormals, infinities and NaN come out as arithmetic has them.
+///
+/// # Panics
+/// If the kernel is wrong.
+pub fn kernel_propagates_special_values(kernel: &dyn ScanKernel) {
+    for dim in lengths() {
+        for at in [0, dim / 2, dim - 1] {
+            for special in [0.0, -0.0, 1e-40, f32::INFINITY, f32::NEG_INFINITY, f32::NAN] {
+                let query = vec![1.0f32; dim];
+                let mut data = vec![0.0f32; dim];
+                data[at] = special;
+                let rows = Rows::new(&data, dim).expect("one row");
+                let [dot, distance] = run(kernel, &query, rows);
+                let context = format!("{}, dimension {dim}, {special} at {at}", kernel.name());
+                if special.is_nan() {
+                    assert!(dot[0].is_nan() && distance[0].is_nan(), "{context}");
+                } else if special.is_infinite() {
+                    assert_eq!(dot[0], special, "{context}");
+                    assert_eq!(distance[0], f32::INFINITY, "{context}");
+                } else {
+                    assert!((dot[0] - special).abs() <= f32::MIN_POSITIVE, "{context}: {}", dot[0]);
+                    assert!((distance[0] - dim as f32).abs() <= dim as f32 * 1e-5, "{context}: {}", distance[0]);
+                }
+            }
+        }
+    }
+}
+
+/// The order every index must give: the portable kernel over all rows, sorted by (score, position).
+#[must_use]
+pub fn brute_force(
+    metric: Metric,
+    rows: Rows<'_>,
+    query: &[f32],
+    k: usize,
+    among: Option<&Positions>,
+) -> Vec<Neighbor> {
+    let mut all: Vec<Neighbor> = (0..rows.len())
+        .filter(|&p| among.is_none_or(|among| among.contains(p)))
+        .map(|position| {
+            let row = rows.row(position);
+            let score = match metric {
+                Metric::L2 => scalar::l2_squared(query, row),
+                Metric::InnerProduct => scalar::dot(query, row),
+                Metric::Cosine => {
+                    let lengths = f64::from(norm(query)) * f64::from(norm(row));
+                    ((f64::from(scalar::dot(query, row)) / lengths) as f32).clamp(-1.0, 1.0)
+                }
+            };
+            Neighbor { position, score }
+        })
+        .collect();
+    all.sort_by(|a, b| Neighbor::order(metric, a, b));
+    all.truncate(k);
+    all
+}
+
+const METRICS: [Metric; 3] = [Metric::L2, Metric::InnerProduct, Metric::Cosine];
+
+fn assert_same(context: &str, actual: &[Neighbor], expected: &[Neighbor]) {
+    let bits = |found: &[Neighbor]| found.iter().map(|n| (n.position, n.score.to_bits())).collect::<Vec<_>>();
+    assert_eq!(bits(actual), bits(expected), "{context}");
+}
+
+/// Every metric, with and without a set of positions, one query and batches of every size class.
+///
+/// # Panics
+/// If the index is wrong.
+pub fn index_is_exact(engine: &dyn Engine) {
+    let mut generator = Generator::new(3);
+    for (dim, count) in [(1, 50), (3, 700), (64, 2000), (384, 900)] {
+        for metric in METRICS {
+            let data = generator.floats(dim * count);
+            let rows = Rows::new(&data, dim).expect("whole rows");
+            let mut index = engine.create("Flat", dim, metric).expect("Flat");
+            index.append(rows.slice(0..count / 3)).expect("append");
+            index.append(rows.slice(count / 3..count)).expect("append");
+            let every_third =
+                Positions::try_filter(count, |p| Ok::<_, ()>(p % 3 == 1)).expect("infallible");
+            let few = Positions::try_filter(count, |p| Ok::<_, ()>(p % 97 == 5)).expect("infallible");
+            for batch in [1, 3, 40] {
+                let queries = generator.floats(dim * batch);
+                let queries = Rows::new(&queries, dim).expect("whole rows");
+                for k in [1, 10, count - 1, count + 5] {
+                    for among in [None, Some(&every_third), Some(&few), Some(&Positions::none(count))] {
+                        let found = index.search_batch(queries, k, among).expect("search");
+                        assert_eq!(found.len(), batch);
+                        for (query, found) in queries.iter().zip(&found) {
+                            let expected = brute_force(metric, rows, query, k, among);
+                            let context = format!("{metric} {dim}x{count} k {k} batch {batch}");
+                            assert_same(&context, found, &expected);
+                            assert_same(&context, &index.search(query, k, among).expect("search"), &expected);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Many equal rows: the earliest stay, in order, at every `k`, alone and in batches.
+///
+/// # Panics
+/// If the index is wrong.
+pub fn index_breaks_ties_by_position(engine: &dyn Engine) {
+    let mut generator = Generator::new(4);
+    let (dim, count) = (8, 3000);
+    let distinct = generator.floats(dim * 5);
+    let data: Vec<f32> =
+        (0..count).flat_map(|_| { let at = generator.below(5) * dim; distinct[at..at + dim].to_vec() }).collect();
+    let rows = Rows::new(&data, dim).expect("whole rows");
+    for metric in METRICS {
+        let mut index = engine.create("Flat", dim, metric).expect("Flat");
+        index.append(rows).expect("append");
+        let queries = generator.floats(dim * 30);
+        let queries = Rows::new(&queries, dim).expect("whole rows");
+        for k in [1, 2, 10, 500, 2999] {
+            let batch = index.search_batch(queries, k, None).expect("search");
+            for (query, found) in queries.iter().zip(&batch) {
+                let expected = brute_force(metric, rows, query, k, None);
+                assert_same(&format!("{metric} k {k} in a batch"), found, &expected);
+                assert_same(&format!("{metric} k {k}"), &index.search(query, k, None).expect("search"), &expected);
+            }
+        }
+    }
+}
+
+/// Rows so long that scores overflow, so short that they vanish, and both together.
+///
+/// # Panics
+/// If the index is wrong.
+pub fn index_survives_extremes(engine: &dyn Engine) {
+    let mut generator = Generator::new(5);
+    let (dim, count) = (20, 400);
+    for scales in [&[1e19f32, 3e38][..], &[1e-25, 1e-38], &[1.0, 3e38, 1e-40], &[1e15, 1.0]] {
+        let data: Vec<f32> = (0..dim * count)
+            .map(|i| (generator.float() + 1.5).min(1.1) / 1.1 * scales[i / dim % scales.len()])
+            .collect();
+        let rows = Rows::new(&data, dim).expect("whole rows");
+        for metric in METRICS {
+            let mut index = engine.create("Flat", dim, metric).expect("Flat");
+            index.append(rows).expect("append");
+            for scale in scales {
+                let queries: Vec<f32> = (0..dim * 25).map(|_| generator.float() * scale).collect();
+                let queries = Rows::new(&queries, dim).expect("whole rows");
+                let batch = index.search_batch(queries, 7, None).expect("search");
+                for (query, found) in queries.iter().zip(&batch) {
+                    let expected = brute_force(metric, rows, query, 7, None);
+                    let context = format!("{metric}, rows {scales:?}, query {scale}");
+                    let positions = |found: &[Neighbor]| found.iter().map(|n| n.position).collect::<Vec<_>>();
+                    assert_eq!(positions(found), positions(&expected), "{context}, in a batch");
+                    let alone = index.search(query, 7, None).expect("search");
+                    assert_eq!(positions(&alone), positions(&expected), "{context}");
+                }
+            }
+        }
+    }
+}
+
+/// Rows taken out are gone, the rest closes up, and what is added next comes after.
+///
+/// # Panics
+/// If the index is wrong.
+pub fn index_removes(engine: &dyn Engine) {
+    let mut generator = Generator::new(6);
+    let (dim, count) = (5, 300);
+    for metric in METRICS {
+        let mut data = generator.floats(dim * count);
+        let mut index = engine.create("Flat", dim, metric).expect("Flat");
+        index.append(Rows::new(&data, dim).expect("whole rows")).expect("append");
+        let gone = Positions::try_filter(count, |p| Ok::<_, ()>(p % 7 == 0 || p > 290)).expect("infallible");
+        index.remove(&gone).expect("remove");
+        crate::rows::remove_rows(&mut data, dim, &gone);
+        let more = generator.floats(dim * 10);
+        index.append(Rows::new(&more, dim).expect("whole rows")).expect("append");
+        data.extend_from_slice(&more);
+        let rows = Rows::new(&data, dim).expect("whole rows");
+        assert_eq!(index.len(), rows.len());
+        let mut row = vec![0.0; dim];
+        for p in 0..rows.len() {
+            index.read(p, &mut row).expect("read");
+            assert_eq!(row, rows.row(p));
+        }
+        let query = generator.floats(dim);
+        let expected = brute_force(metric, rows, &query, 9, None);
+        assert_same(&metric.to_string(), &index.search(&query, 9, None).expect("search"), &expected);
+        let all = Positions::try_filter(rows.len(), |_| Ok::<_, ()>(true)).expect("infallible");
+        index.remove(&all).expect("remove");
+        assert!(index.is_empty() && index.search(&query, 3, None).expect("search").is_empty());
+    }
+}
