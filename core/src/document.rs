@@ -54,6 +54,14 @@ impl Document {
     }
 }
 
+/// Forgets the ids of documents if all of them are empty, so that new ones are made: LangChain's rule for documents that are added
+/// without a list of ids of their own. An empty id among others is an id.
+pub fn forget_empty_ids(documents: &mut [Document]) {
+    if documents.iter().all(|document| document.id.as_deref().is_none_or(str::is_empty)) {
+        documents.iter_mut().for_each(|document| document.id = None);
+    }
+}
+
 /// Makes ids for documents that have none.
 ///
 /// Injected, so that this crate needs no source of randomness: the shells give version 4 uuids, as

@@ -149,6 +149,15 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// Too few vectors to train an index of this kind on.
+    TooFewToTrain {
+        /// The kind, as its factory string.
+        kind: String,
+        /// Vectors needed at least.
+        expected: usize,
+        /// Vectors that came.
+        actual: usize,
+    },
     /// The index behind the store failed.
     Index {
         /// Which engine (`faiss`).
@@ -242,6 +251,7 @@ impl Error {
             Error::InvalidMetadata { .. } => "invalid_metadata",
             Error::TooManyRows { .. } => "too_many_rows",
             Error::UnsupportedByIndex { .. } => "unsupported_by_index",
+            Error::TooFewToTrain { .. } => "too_few_to_train",
             Error::Index { .. } => "index_failed",
             Error::NotAStore { .. } => "not_a_store",
             Error::NewerVersion { .. } => "newer_version",
@@ -286,12 +296,17 @@ impl fmt::Display for Error {
                 write!(f, "vector {row} is not finite at component {component}")
             }
             Error::ZeroVector { row } => {
-                write!(f, "vector {row} is all zeros, which has no direction: a cosine store cannot hold or search it")
+                write!(
+                    f,
+                    "vector {row} is all zeros, which has no direction: a cosine store cannot hold or search it"
+                )
             }
             Error::LengthMismatch { what, expected, actual } => {
                 write!(f, "expected {expected} {what}, one for each item, got {actual}")
             }
-            Error::DuplicateIdsInCall { ids } => write!(f, "ids given more than once in one call: {}", Ids(ids)),
+            Error::DuplicateIdsInCall { ids } => {
+                write!(f, "ids given more than once in one call: {}", Ids(ids))
+            }
             Error::IdAlreadyExists { ids } => write!(f, "ids that the store has already: {}", Ids(ids)),
             Error::UnknownId { ids } => write!(f, "ids that the store does not have: {}", Ids(ids)),
             Error::NoIds => f.write_str("nothing says what to delete: give ids or a filter"),
@@ -299,7 +314,9 @@ impl fmt::Display for Error {
             Error::UnsupportedFilterOperator { operator } => {
                 write!(f, "the filter has an unknown or misplaced operator {operator:?}")
             }
-            Error::InvalidFilterType { actual } => write!(f, "a filter must be a map or a function, got {actual}"),
+            Error::InvalidFilterType { actual } => {
+                write!(f, "a filter must be a map or a function, got {actual}")
+            }
             Error::MalformedFilter { operator, expected, actual } => {
                 write!(f, "{operator} in a filter takes {expected}, got {actual}")
             }
@@ -324,11 +341,16 @@ impl fmt::Display for Error {
             Error::UnsupportedByIndex { kind, operation, reason } => {
                 write!(f, "an index of kind {kind:?} cannot {operation}: {reason}")
             }
+            Error::TooFewToTrain { kind, expected, actual } => {
+                write!(f, "an index of kind {kind:?} trains on at least {expected} vectors, got {actual}")
+            }
             Error::Index { engine, message } => write!(f, "{engine} failed: {message}"),
             Error::NotAStore { looks_like: Some(kind) } => {
                 write!(f, "not a Twindex store: it looks like {kind}")
             }
-            Error::NotAStore { looks_like: None } => f.write_str("not a Twindex store: the first bytes are foreign"),
+            Error::NotAStore { looks_like: None } => {
+                f.write_str("not a Twindex store: the first bytes are foreign")
+            }
             Error::NewerVersion { supported, actual } => write!(
                 f,
                 "the store has format version {actual}, this program reads up to version {supported}: update it"

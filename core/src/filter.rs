@@ -237,7 +237,9 @@ fn malformed(operator: &str, expected: &'static str, actual: &Value) -> Error {
 impl Condition {
     fn parse_all(operand: &Value) -> Result<Vec<Self>> {
         match operand {
-            Value::Map(operators) => operators.iter().map(|(name, operand)| Self::parse(name, operand)).collect(),
+            Value::Map(operators) => {
+                operators.iter().map(|(name, operand)| Self::parse(name, operand)).collect()
+            }
             Value::List(items) => Ok(vec![Condition::In(Items::new(items))]),
             value => Ok(vec![Condition::Equal(value.clone())]),
         }
@@ -303,7 +305,11 @@ mod tests {
 
     #[track_caller]
     fn check(filter_json: &str, metadata: &str, expected: bool) {
-        assert_eq!(filter(filter_json).unwrap().matches(&document(metadata)), Ok(expected), "{filter_json} {metadata}");
+        assert_eq!(
+            filter(filter_json).unwrap().matches(&document(metadata)),
+            Ok(expected),
+            "{filter_json} {metadata}"
+        );
     }
 
     #[test]

@@ -16,11 +16,13 @@ const BLOCK: usize = 256;
 
 /// What exact search needs to know about rows beside the rows themselves.
 ///
-/// Cosine keeps the length of each row; every metric keeps an upper bound of them, for the rounding bound.
+/// Cosine keeps the length of each row; every metric keeps bounds of them, for the rounding bound.
 #[derive(Debug, Clone)]
 pub struct RowStats {
     metric: Metric,
+    count: usize,
     norms: Vec<f32>,
+    min_norm: f32,
     max_norm: f32,
 }
 
@@ -28,7 +30,7 @@ impl RowStats {
     /// The statistics of no rows.
     #[must_use]
     pub fn new(metric: Metric) -> Self {
-        Self { metric, norms: Vec::new(), max_norm: 0.0 }
+        Self { metric, count: 0, norms: Vec::new(), min_norm: f32::INFINITY, max_norm: 0.0 }
     }
 
     /// Takes in rows added at the end. They must be finite.
@@ -39,9 +41,30 @@ impl RowStats {
         rows.iter().for_each(|row| self.push(norm(row)));
     }
 
+    /// Takes in one row added at the end, if a store with this metric can hold it. For readers of files: one pass over the
+    /// numbers both checks and measures them.
+    ///
+    /// # Errors
+    /// `not_finite`, or `zero_vector` for cosine, naming the row as `row`.
+    #[inline]
+    pub fn push_checked(&mut self, numbers: &[f32]) -> Result<()> {
+        let norm = norm(numbers);
+        if norm.is_nan() {
+            let component = numbers.iter().position(|x| !x.is_finite()).unwrap_or(0);
+            return Err(Error::NotFinite { row: self.count, component });
+        }
+        if norm == 0.0 && self.metric == Metric::Cosine {
+            return Err(Error::ZeroVector { row: self.count });
+        }
+        self.push(norm);
+        Ok(())
+    }
+
     /// Takes in one row added at the end, by its length (see [`norm`]).
     #[inline]
-    pub fn push(&mut self, norm: f32) {
+    fn push(&mut self, norm: f32) {
+        self.count += 1;
+        self.min_norm = self.min_norm.min(norm);
         self.max_norm = self.max_norm.max(norm);
         if self.metric == Metric::Cosine {
             self.norms.push(norm);
@@ -50,6 +73,7 @@ impl RowStats {
 
     /// Forgets rows taken out.
     pub fn remove(&mut self, positions: &Positions) {
+        self.count -= positions.len();
         if self.metric == Metric::Cosine {
             remove_rows(&mut self.norms, 1, positions);
         }
@@ -59,6 +83,12 @@ impl RowStats {
     #[must_use]
     pub fn max_norm(&self) -> f32 {
         self.max_norm
+    }
+
+    /// A lower bound of the lengths of all rows.
+    #[must_use]
+    pub fn min_norm(&self) -> f32 {
+        self.min_norm
     }
 
     /// Bytes these statistics take.
@@ -85,9 +115,7 @@ impl RowStats {
         let underflow = dim as f64 * f64::from(f32::MIN_POSITIVE);
         let (factor, offset) = match self.metric {
             Metric::L2 => (((1.0 + gamma) / (1.0 - gamma)).powi(2), 4.0 * underflow),
-            Metric::InnerProduct => {
-                (1.0, 4.0 * (gamma * query_norm * f64::from(self.max_norm) + underflow))
-            }
+            Metric::InnerProduct => (1.0, 4.0 * (gamma * query_norm * f64::from(self.max_norm) + underflow)),
             // Underflow counts by the length of the row it is divided by, which may be small itself.
             Metric::Cosine => (1.0, (4.0 * gamma + 8.0 * f64::from(f32::EPSILON)) * query_norm),
         };
@@ -100,7 +128,7 @@ impl RowStats {
     pub fn scan_is_safe(&self, dim: usize, query_norm: f32) -> bool {
         let (q, x) = (f64::from(query_norm), f64::from(self.max_norm));
         let in_range = (q + x) * (q + x) < 1e37 && gamma(dim) < 0.1;
-        in_range && (self.metric != Metric::Cosine || q > 1e-12 && self.norms.iter().all(|&n| n > 1e-12))
+        in_range && (self.metric != Metric::Cosine || q > 1e-12 && self.min_norm > 1e-12)
     }
 
     /// The best `k` of `rows`, exactly as the portable kernel orders them.
@@ -135,7 +163,9 @@ impl RowStats {
                 let scores = &mut scores[..end - start];
                 match self.metric {
                     Metric::L2 => kernel.l2_squared(query, rows.slice(start..end), scores),
-                    Metric::InnerProduct | Metric::Cosine => kernel.dot(query, rows.slice(start..end), scores),
+                    Metric::InnerProduct | Metric::Cosine => {
+                        kernel.dot(query, rows.slice(start..end), scores)
+                    }
                 }
                 if self.metric == Metric::Cosine {
                     for (score, norm) in scores.iter_mut().zip(&self.norms[start..end]) {
@@ -226,7 +256,7 @@ impl FlatIndex {
     /// An index over rows held elsewhere; they are copied when the index is first changed.
     ///
     /// # Errors
-    /// `empty_vector` or `ragged_rows` if the numbers do not divide into rows, `not_finite`.
+    /// `empty_vector` or `ragged_rows` if the numbers do not divide into rows, `not_finite`, `zero_vector` (cosine).
     pub fn shared(
         data: Arc<dyn SharedRows>,
         dim: usize,
@@ -234,10 +264,25 @@ impl FlatIndex {
         kernel: Arc<dyn ScanKernel>,
     ) -> Result<Self> {
         let rows = Rows::new(data.data(), dim)?;
-        rows.check_finite()?;
         let mut stats = RowStats::new(metric);
-        stats.append(rows);
+        for row in rows.iter() {
+            stats.push_checked(row)?;
+        }
         Ok(Self { dim, storage: Storage::Shared(data), stats, kernel })
+    }
+
+    /// An index of rows read already, with their statistics.
+    ///
+    /// # Errors
+    /// `empty_vector` or `ragged_rows` if the numbers do not divide into rows.
+    pub fn from_rows(
+        data: Vec<f32>,
+        dim: usize,
+        stats: RowStats,
+        kernel: Arc<dyn ScanKernel>,
+    ) -> Result<Self> {
+        Rows::new(&data, dim)?;
+        Ok(Self { dim, storage: Storage::Owned(data), stats, kernel })
     }
 
     fn all(&self) -> Rows<'_> {

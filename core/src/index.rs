@@ -45,7 +45,12 @@ pub trait VectorIndex: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// What the engine reports.
-    fn search_batch(&self, queries: Rows<'_>, k: usize, among: Option<&Positions>) -> Result<Vec<Vec<Neighbor>>> {
+    fn search_batch(
+        &self,
+        queries: Rows<'_>,
+        k: usize,
+        among: Option<&Positions>,
+    ) -> Result<Vec<Vec<Neighbor>>> {
         queries.iter().map(|query| self.search(query, k, among)).collect()
     }
 

@@ -19,17 +19,20 @@ pub mod text;
 mod topk;
 mod value;
 
-pub use document::{Document, IdSource};
+pub use document::{Document, IdSource, forget_empty_ids};
 pub use error::{Error, Result};
 pub use filter::Filter;
 pub use flat::{FlatEngine, FlatIndex, RowStats, SharedRows};
 pub use index::{Engine, IndexInfo, VectorIndex};
 pub use metric::{Metric, norm, normalize_l2};
 pub use mmr::maximal_marginal_relevance;
-pub use options::{DEFAULT_FETCH_K, DEFAULT_K, DEFAULT_LAMBDA_MULT, DeleteOptions, MmrOptions, SearchOptions};
+pub use options::{
+    DEFAULT_FETCH_K, DEFAULT_K, DEFAULT_LAMBDA_MULT, DeleteOptions, MmrOptions, SearchOptions,
+};
 pub use rows::{Positions, Rows, flatten};
 pub use store::{
-    Hit, MAX_DOCUMENTS, RelevanceHits, RelevanceScoreFn, SearchArgs, SearchType, Settings, Store, StoreInfo, Warning,
+    Hit, MAX_DOCUMENTS, RelevanceHits, RelevanceScoreFn, SearchArgs, SearchType, Settings, Store, StoreInfo,
+    Warning,
 };
 pub use topk::Neighbor;
 pub use value::{MAX_NESTING, Metadata, Value};

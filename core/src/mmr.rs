@@ -28,8 +28,11 @@ pub fn maximal_marginal_relevance(
         let cosine = (f64::from(product) / lengths) as f32;
         if cosine.is_finite() { cosine } else { 0.0 }
     };
-    let to_query: Vec<f32> =
-        candidates.iter().zip(&lengths).map(|(row, length)| cosine(dot(query, row), query_length * length)).collect();
+    let to_query: Vec<f32> = candidates
+        .iter()
+        .zip(&lengths)
+        .map(|(row, length)| cosine(dot(query, row), query_length * length))
+        .collect();
     let mut redundancy = vec![f32::NEG_INFINITY; count];
     let mut picked = vec![false; count];
     let mut chosen: Vec<usize> = Vec::with_capacity(k);

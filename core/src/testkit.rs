@@ -6,7 +6,7 @@
 //! ```
 
 use crate::index::Engine;
-use crate::kernel::scalar::{self, Portable};
+use crate::kernel::scalar::Portable;
 use crate::kernel::{ScanKernel, gamma};
 use crate::metric::{Metric, norm};
 use crate::rows::{Positions, Rows};
@@ -144,12 +144,16 @@ fn run(kernel: &dyn ScanKernel, query: &[f32], rows: Rows<'_>) -> [Vec<f32>; 2] 
 pub fn kernel_is_exact_on_integers(kernel: &dyn ScanKernel) {
     let mut generator = Generator::new(1);
     for dim in lengths() {
-        at_offsets(dim, || generator.below(17) as f32 - 8.0, |query, rows| {
-            let [dots, distances] = run(kernel, query, rows);
-            let [expected_dots, expected_distances] = run(&Portable, query, rows);
-            assert_eq!(dots, expected_dots, "{} dot, dimension {dim}", kernel.name());
-            assert_eq!(distances, expected_distances, "{} l2, dimension {dim}", kernel.name());
-        });
+        at_offsets(
+            dim,
+            || generator.below(17) as f32 - 8.0,
+            |query, rows| {
+                let [dots, distances] = run(kernel, query, rows);
+                let [expected_dots, expected_distances] = run(&Portable, query, rows);
+                assert_eq!(dots, expected_dots, "{} dot, dimension {dim}", kernel.name());
+                assert_eq!(distances, expected_distances, "{} l2, dimension {dim}", kernel.name());
+            },
+        );
     }
 }
 
@@ -161,21 +165,34 @@ pub fn kernel_keeps_its_error_bound(kernel: &dyn ScanKernel) {
     let mut generator = Generator::new(2);
     for scale in [1.0f32, 1e-18, 1e12] {
         for dim in lengths() {
-            at_offsets(dim, || generator.float() * scale, |query, rows| {
-                let [dots, distances] = run(kernel, query, rows);
-                let tiny = dim as f64 * f64::from(f32::MIN_POSITIVE);
-                for (i, row) in rows.iter().enumerate() {
-                    let pairs = || query.iter().zip(row).map(|(&a, &b)| (f64::from(a), f64::from(b)));
-                    let dot: f64 = pairs().map(|(a, b)| a * b).sum();
-                    let distance: f64 = pairs().map(|(a, b)| (a - b) * (a - b)).sum();
-                    let bound = gamma(dim) * f64::from(norm(query)) * f64::from(norm(row)) * 1.000_001 + tiny;
-                    let off = (f64::from(dots[i]) - dot).abs();
-                    assert!(off <= bound, "{} dot, dimension {dim}: off by {off:e}, bound {bound:e}", kernel.name());
-                    let bound = gamma(dim) * distance + tiny;
-                    let off = (f64::from(distances[i]) - distance).abs();
-                    assert!(off <= bound, "{} l2, dimension {dim}: off by {off:e}, bound {bound:e}", kernel.name());
-                }
-            });
+            at_offsets(
+                dim,
+                || generator.float() * scale,
+                |query, rows| {
+                    let [dots, distances] = run(kernel, query, rows);
+                    let tiny = dim as f64 * f64::from(f32::MIN_POSITIVE);
+                    for (i, row) in rows.iter().enumerate() {
+                        let pairs = || query.iter().zip(row).map(|(&a, &b)| (f64::from(a), f64::from(b)));
+                        let dot: f64 = pairs().map(|(a, b)| a * b).sum();
+                        let distance: f64 = pairs().map(|(a, b)| (a - b) * (a - b)).sum();
+                        let bound =
+                            gamma(dim) * f64::from(norm(query)) * f64::from(norm(row)) * 1.000_001 + tiny;
+                        let off = (f64::from(dots[i]) - dot).abs();
+                        assert!(
+                            off <= bound,
+                            "{} dot, dimension {dim}: off by {off:e}, bound {bound:e}",
+                            kernel.name()
+                        );
+                        let bound = gamma(dim) * distance + tiny;
+                        let off = (f64::from(distances[i]) - distance).abs();
+                        assert!(
+                            off <= bound,
+                            "{} l2, dimension {dim}: off by {off:e}, bound {bound:e}",
+                            kernel.name()
+                        );
+                    }
+                },
+            );
         }
     }
 }
@@ -201,7 +218,11 @@ pub fn kernel_propagates_special_values(kernel: &dyn ScanKernel) {
                     assert_eq!(distance[0], f32::INFINITY, "{context}");
                 } else {
                     assert!((dot[0] - special).abs() <= f32::MIN_POSITIVE, "{context}: {}", dot[0]);
-                    assert!((distance[0] - dim as f32).abs() <= dim as f32 * 1e-5, "{context}: {}", distance[0]);
+                    assert!(
+                        (distance[0] - dim as f32).abs() <= dim as f32 * 1e-5,
+                        "{context}: {}",
+                        distance[0]
+                    );
                 }
             }
         }
@@ -219,18 +240,7 @@ pub fn brute_force(
 ) -> Vec<Neighbor> {
     let mut all: Vec<Neighbor> = (0..rows.len())
         .filter(|&p| among.is_none_or(|among| among.contains(p)))
-        .map(|position| {
-            let row = rows.row(position);
-            let score = match metric {
-                Metric::L2 => scalar::l2_squared(query, row),
-                Metric::InnerProduct => scalar::dot(query, row),
-                Metric::Cosine => {
-                    let lengths = f64::from(norm(query)) * f64::from(norm(row));
-                    ((f64::from(scalar::dot(query, row)) / lengths) as f32).clamp(-1.0, 1.0)
-                }
-            };
-            Neighbor { position, score }
-        })
+        .map(|position| Neighbor::scored(metric, query, rows.row(position), position))
         .collect();
     all.sort_by(|a, b| Neighbor::order(metric, a, b));
     all.truncate(k);
@@ -257,8 +267,7 @@ pub fn index_is_exact(engine: &dyn Engine) {
             let mut index = engine.create("Flat", dim, metric).expect("Flat");
             index.append(rows.slice(0..count / 3)).expect("append");
             index.append(rows.slice(count / 3..count)).expect("append");
-            let every_third =
-                Positions::try_filter(count, |p| Ok::<_, ()>(p % 3 == 1)).expect("infallible");
+            let every_third = Positions::try_filter(count, |p| Ok::<_, ()>(p % 3 == 1)).expect("infallible");
             let few = Positions::try_filter(count, |p| Ok::<_, ()>(p % 97 == 5)).expect("infallible");
             for batch in [1, 3, 40] {
                 let queries = generator.floats(dim * batch);
@@ -288,8 +297,12 @@ pub fn index_breaks_ties_by_position(engine: &dyn Engine) {
     let mut generator = Generator::new(4);
     let (dim, count) = (8, 3000);
     let distinct = generator.floats(dim * 5);
-    let data: Vec<f32> =
-        (0..count).flat_map(|_| { let at = generator.below(5) * dim; distinct[at..at + dim].to_vec() }).collect();
+    let data: Vec<f32> = (0..count)
+        .flat_map(|_| {
+            let at = generator.below(5) * dim;
+            distinct[at..at + dim].to_vec()
+        })
+        .collect();
     let rows = Rows::new(&data, dim).expect("whole rows");
     for metric in METRICS {
         let mut index = engine.create("Flat", dim, metric).expect("Flat");
@@ -301,7 +314,11 @@ pub fn index_breaks_ties_by_position(engine: &dyn Engine) {
             for (query, found) in queries.iter().zip(&batch) {
                 let expected = brute_force(metric, rows, query, k, None);
                 assert_same(&format!("{metric} k {k} in a batch"), found, &expected);
-                assert_same(&format!("{metric} k {k}"), &index.search(query, k, None).expect("search"), &expected);
+                assert_same(
+                    &format!("{metric} k {k}"),
+                    &index.search(query, k, None).expect("search"),
+                    &expected,
+                );
             }
         }
     }

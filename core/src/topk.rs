@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-use crate::metric::Metric;
+use crate::metric::{Metric, norm};
 
 /// A row found by a search: its position and its raw score.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,6 +15,13 @@ pub struct Neighbor {
 }
 
 impl Neighbor {
+    /// A row at a position, scored by the portable kernel.
+    #[must_use]
+    pub fn scored(metric: Metric, query: &[f32], row: &[f32], position: usize) -> Self {
+        let length = |vector| if metric == Metric::Cosine { norm(vector) } else { 1.0 };
+        Self { position, score: metric.score(query, length(query), row, length(row)) }
+    }
+
     /// Best first: by score, equal scores by position, NaN last.
     #[must_use]
     pub fn order(metric: Metric, a: &Neighbor, b: &Neighbor) -> Ordering {

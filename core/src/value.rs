@@ -122,7 +122,8 @@ impl Value {
                 a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.same_as(b))
             }
             (Value::Map(a), Value::Map(b)) => {
-                a.len() == b.len() && a.iter().zip(b.iter()).all(|((ka, a), (kb, b))| ka == kb && a.same_as(b))
+                a.len() == b.len()
+                    && a.iter().zip(b.iter()).all(|((ka, a), (kb, b))| ka == kb && a.same_as(b))
             }
             _ => compare_numbers(self, other) == Some(Ordering::Equal),
         }
@@ -502,7 +503,8 @@ mod tests {
 
     #[test]
     fn json_round_trips_with_integers_and_floats_apart() {
-        let text = r#"{"a":1,"b":1.0,"c":[null,true,-9223372036854775808,18446744073709551615],"é":{"x":"\u0000"}}"#;
+        let text =
+            r#"{"a":1,"b":1.0,"c":[null,true,-9223372036854775808,18446744073709551615],"é":{"x":"\u0000"}}"#;
         assert_eq!(serde_json::to_string(&json(text)).unwrap(), text);
         assert_eq!(json("1"), Value::Int(1));
         assert_eq!(json("1.0"), Value::Float(1.0));

@@ -175,13 +175,22 @@ impl Layout {
             let (offset, len, before) = (u64_at(entry, 8), u64_at(entry, 16), end);
             let expected = end.next_multiple_of(ALIGNMENT as u64);
             if offset != expected {
-                return corrupt(format!("the {} section expected at byte {expected}, got {offset}", kind.name()));
+                return corrupt(format!(
+                    "the {} section expected at byte {expected}, got {offset}",
+                    kind.name()
+                ));
             }
             end = match offset.checked_add(len) {
                 Some(end) if end <= total => end,
                 _ => return corrupt(format!("the {} section of {len} bytes leaves the store", kind.name())),
             };
-            sections.push(Section { kind, offset, len, checksum: u64_at(entry, 24), padding: offset - before });
+            sections.push(Section {
+                kind,
+                offset,
+                len,
+                checksum: u64_at(entry, 24),
+                padding: offset - before,
+            });
         }
         if end != total {
             return corrupt(format!("the last section expected to end at byte {total}, ends at {end}"));

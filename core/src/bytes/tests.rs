@@ -1,5 +1,5 @@
 use super::*;
-use crate::{DeleteOptions, FlatEngine, Filter, SearchOptions, Value};
+use crate::{DeleteOptions, Filter, FlatEngine, SearchOptions, Value};
 
 fn store(settings: Settings, documents: Vec<Document>, vectors: &[f32], dim: usize) -> Store {
     let mut store = Store::new(settings, Arc::new(FlatEngine::default())).expect("settings");
@@ -101,8 +101,12 @@ fn with_section(kind: SectionKind, content: Vec<u8>) -> Vec<u8> {
 
 #[test]
 fn hostile_sections_with_right_checksums_are_refused() {
-    let document = |metadata: &[u8]| [&[3, 1, b'1', 0][..], metadata, &[1, b'2', 0, 0, 1, b'3', 0, 0]].concat();
-    assert!(decode(&with_section(SectionKind::Documents, document(&[0]))).is_ok(), "the template itself is sound");
+    let document =
+        |metadata: &[u8]| [&[3, 1, b'1', 0][..], metadata, &[1, b'2', 0, 0, 1, b'3', 0, 0]].concat();
+    assert!(
+        decode(&with_section(SectionKind::Documents, document(&[0]))).is_ok(),
+        "the template itself is sound"
+    );
     let mut deep = vec![1, 1, b'k'];
     deep.extend([6, 1].repeat(100_000));
     let cases: Vec<(&str, SectionKind, Vec<u8>)> = vec![
@@ -110,7 +114,11 @@ fn hostile_sections_with_right_checksums_are_refused() {
         ("a count of 2^63", SectionKind::Documents, [&[0xff; 9][..], &[1]].concat()),
         ("a string longer than the section", SectionKind::Documents, vec![3, 0xff, 0xff, 0xff, 0x7f, b'x']),
         ("bad UTF-8", SectionKind::Documents, vec![3, 1, 0xff, 0, 0, 1, b'2', 0, 0, 1, b'3', 0, 0]),
-        ("an id that comes twice", SectionKind::Documents, vec![3, 1, b'1', 0, 0, 1, b'1', 0, 0, 1, b'3', 0, 0]),
+        (
+            "an id that comes twice",
+            SectionKind::Documents,
+            vec![3, 1, b'1', 0, 0, 1, b'1', 0, 0, 1, b'3', 0, 0],
+        ),
         ("too few documents", SectionKind::Documents, vec![2, 1, b'1', 0, 0, 1, b'2', 0, 0]),
         ("bytes after the last document", SectionKind::Documents, [document(&[0]), vec![0]].concat()),
         ("unsorted keys", SectionKind::Documents, document(&[2, 1, b'b', 0, 1, b'a', 0])),
@@ -132,7 +140,10 @@ fn hostile_sections_with_right_checksums_are_refused() {
     let error = decode(&with_section(SectionKind::Vectors, infinite)).unwrap_err();
     assert_eq!(error, Error::NotFinite { row: 1, component: 1 });
     let faiss_kind = vec![0, 0, 1, 2, 3, 6, b'H', b'N', b'S', b'W', b'3', b'2'];
-    assert_eq!(decode(&with_section(SectionKind::Settings, faiss_kind)).unwrap_err().code(), "unsupported_content");
+    assert_eq!(
+        decode(&with_section(SectionKind::Settings, faiss_kind)).unwrap_err().code(),
+        "unsupported_content"
+    );
 }
 
 #[test]

@@ -11,13 +11,18 @@ use crate::rows::{Positions, Rows};
 impl Store {
     /// Adds documents with their vectors and returns their ids, in order.
     ///
-    /// A document without an id, or with an empty one, is given one by `new_ids`. Nothing to add is no error. With
+    /// A document without an id is given one by `new_ids`. Nothing to add is no error. With
     /// `normalize_l2` vectors are scaled to unit length (zero vectors stay zero).
     ///
     /// # Errors
     /// `length_mismatch`, `dimension_mismatch`, `not_finite`, `zero_vector` (cosine), `duplicate_ids_in_call`, `id_already_exists`,
     /// `invalid_metadata`, `too_many_rows`, or what the index reports, such as too few vectors to train. The store is then unchanged.
-    pub fn add(&mut self, documents: Vec<Document>, vectors: Rows<'_>, new_ids: &dyn IdSource) -> Result<Vec<String>> {
+    pub fn add(
+        &mut self,
+        documents: Vec<Document>,
+        vectors: Rows<'_>,
+        new_ids: &dyn IdSource,
+    ) -> Result<Vec<String>> {
         let (documents, ids) = with_ids(documents, new_ids);
         self.check_new(&documents, vectors)?;
         let existing: Vec<String> = ids.iter().filter(|id| self.get(id).is_some()).cloned().collect();
@@ -253,7 +258,7 @@ fn with_ids(documents: Vec<Document>, new_ids: &dyn IdSource) -> (Vec<Arc<Docume
     documents
         .into_iter()
         .map(|mut document| {
-            let id = document.id.take().filter(|id| !id.is_empty()).unwrap_or_else(|| new_ids.next_id());
+            let id = document.id.take().unwrap_or_else(|| new_ids.next_id());
             document.id = Some(id.clone());
             (Arc::new(document), id)
         })

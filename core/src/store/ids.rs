@@ -22,7 +22,8 @@ pub(super) fn id_of(document: &Document) -> &str {
 impl IdMap {
     /// The map of these documents; `None` if one has no id or two have the same.
     pub(super) fn of(documents: &[Arc<Document>]) -> Option<Self> {
-        let mut map = Self { table: HashTable::with_capacity(documents.len()), hasher: DefaultHashBuilder::default() };
+        let mut map =
+            Self { table: HashTable::with_capacity(documents.len()), hasher: DefaultHashBuilder::default() };
         for (position, document) in documents.iter().enumerate() {
             let id = document.id.as_deref()?;
             if map.find(id, documents).is_some() {

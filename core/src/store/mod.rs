@@ -145,7 +145,11 @@ impl Store {
         let corrupt = |reason: String| Err(Error::Corrupt { section: "settings", reason });
         let rows = index.as_ref().map_or(0, |index| index.len());
         if rows != documents.len() {
-            return corrupt(format!("{} documents expected, one for each vector, got {}", rows, documents.len()));
+            return corrupt(format!(
+                "{} documents expected, one for each vector, got {}",
+                rows,
+                documents.len()
+            ));
         }
         if let Some(index) = &index
             && (Some(index.dim()) != settings.dim || index.metric() != settings.metric)
@@ -160,7 +164,10 @@ impl Store {
         }
         let documents: Vec<Arc<Document>> = documents.into_iter().map(Arc::new).collect();
         let Some(ids) = IdMap::of(&documents) else {
-            return Err(Error::Corrupt { section: "documents", reason: "an id is missing or comes twice".into() });
+            return Err(Error::Corrupt {
+                section: "documents",
+                reason: "an id is missing or comes twice".into(),
+            });
         };
         Ok(Self { settings, engine, index, documents, ids, relevance: None })
     }

@@ -240,7 +240,12 @@ impl Store {
     ///
     /// # Errors
     /// As the search it makes.
-    pub fn search_by_type(&self, query: &[f32], search_type: SearchType, args: SearchArgs) -> Result<RelevanceHits> {
+    pub fn search_by_type(
+        &self,
+        query: &[f32],
+        search_type: SearchType,
+        args: SearchArgs,
+    ) -> Result<RelevanceHits> {
         let plain = |hits| RelevanceHits { hits, warnings: Vec::new() };
         match search_type {
             SearchType::Similarity => self.search(query, &args.search_options()).map(plain),
@@ -277,7 +282,8 @@ impl Store {
     fn among(&self, filter: Option<&Filter>) -> Result<Option<Positions>> {
         match filter {
             Some(filter) if !filter.accepts_everything() => {
-                Positions::try_filter(self.len(), |position| filter.matches(&self.documents[position])).map(Some)
+                Positions::try_filter(self.len(), |position| filter.matches(&self.documents[position]))
+                    .map(Some)
             }
             _ => Ok(None),
         }

@@ -1,0 +1,198 @@
+//! FAISS's flat index, exact to the bit.
+
+use std::io;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use twindex_core::kernel::{ScanKernel, gamma};
+use twindex_core::{IndexInfo, Metric, Neighbor, Positions, Result, RowStats, Rows, VectorIndex, norm};
+
+use super::ffi::{Narrowing, RawIndex, failed};
+
+/// From this many queries in one call FAISS's matrix product wins over scanning for each (its own threshold
+/// is the same).
+const BATCH: usize = 20;
+
+/// How many more than `k` neighbours are asked of FAISS, so that its rounding can be ruled out.
+const SLACK: usize = 16;
+
+/// Vectors in a FAISS `IndexFlat`.
+#[derive(Debug)]
+pub(super) struct FaissFlat {
+    raw: RawIndex,
+    metric: Metric,
+    stats: RowStats,
+    kernel: Arc<dyn ScanKernel>,
+}
+
+/// An `IndexFlat` read in FAISS's file layout, of which `fill` gives the numbers: FAISS allocates once, and `fill` writes there.
+pub(super) fn read(
+    dim: usize,
+    metric: Metric,
+    count: usize,
+    fill: &mut dyn FnMut(&mut [u8]) -> io::Result<()>,
+) -> Result<RawIndex> {
+    let numbers = count.checked_mul(dim).ok_or_else(|| failed("too many numbers"))?;
+    let d = i32::try_from(dim).map_err(failed)?;
+    let mut header = Vec::with_capacity(45);
+    header.extend(if metric == Metric::L2 { b"IxF2" } else { b"IxFI" });
+    header.extend(d.to_le_bytes());
+    header.extend((count as i64).to_le_bytes());
+    header.extend([(1i64 << 20).to_le_bytes(); 2].concat());
+    header.push(1);
+    header.extend(i32::from(metric == Metric::L2).to_le_bytes());
+    header.extend((numbers as u64).to_le_bytes());
+    let mut header = &header[..];
+    let raw = RawIndex::read_from(&mut |out| {
+        if header.is_empty() { fill(out) } else { io::Read::read_exact(&mut header, out) }
+    })?;
+    if raw.flat_rows().map(<[f32]>::len) != Some(numbers) {
+        return Err(failed("the flat index came out in another size"));
+    }
+    Ok(raw)
+}
+
+impl FaissFlat {
+    pub(super) fn new(dim: usize, metric: Metric, kernel: Arc<dyn ScanKernel>) -> Result<Self> {
+        let raw = RawIndex::create("Flat", dim, metric != Metric::L2)?;
+        Ok(Self { raw, metric, stats: RowStats::new(metric), kernel })
+    }
+
+    pub(super) fn from_raw(
+        raw: RawIndex,
+        metric: Metric,
+        stats: RowStats,
+        kernel: Arc<dyn ScanKernel>,
+    ) -> Self {
+        Self { raw, metric, stats, kernel }
+    }
+
+    fn all(&self) -> Rows<'_> {
+        let data = self.raw.flat_rows().expect("made as a flat index");
+        Rows::new(data, self.raw.dim()).expect("FAISS keeps whole rows")
+    }
+
+    fn scan(&self, query: &[f32], k: usize, among: Option<&Positions>) -> Vec<Neighbor> {
+        self.stats.search(&*self.kernel, self.all(), query, k, among)
+    }
+
+    /// Whether FAISS's scores bound the exact ones closely enough to be worth asking.
+    fn faiss_can_help(&self, queries: Rows<'_>) -> bool {
+        // FAISS has no cosine: its inner products stand in for it where all rows are nearly of one length.
+        let alike = self.metric != Metric::Cosine || self.stats.max_norm() <= self.stats.min_norm() * 1.000_1;
+        alike && queries.iter().all(|query| self.stats.scan_is_safe(self.raw.dim(), norm(query)))
+    }
+
+    /// How far beyond FAISS's k-th score a row's FAISS score may lie while its exact score is among the best `k`.
+    ///
+    /// Both are rounded. For inner products each is within `gamma |q| |x|` of the exact value. For squared L2 the matrix product computes
+    /// `|q|^2 + |x|^2 - 2 q.x`, three sums of that kind and two additions, so within `5 gamma (|q| + |x|)^2`, and the exact score within `gamma` of
+    /// itself. A row enters the answer only if the two errors, at it and at the k-th, make up the difference. For cosine FAISS's score is
+    /// `|q| |x| cos`, in which `|x|` varies by at most `max - min`.
+    fn slack(&self, query: &[f32]) -> f32 {
+        let gamma = gamma(self.raw.dim());
+        let (q, most, least) =
+            (f64::from(norm(query)), f64::from(self.stats.max_norm()), f64::from(self.stats.min_norm()));
+        let tiny = self.raw.dim() as f64 * f64::from(f32::MIN_POSITIVE);
+        let slack = match self.metric {
+            Metric::L2 => 12.0 * gamma * (q + most) * (q + most),
+            Metric::InnerProduct => 4.0 * gamma * q * most,
+            Metric::Cosine => {
+                (4.0 * gamma + 8.0 * f64::from(f32::EPSILON)) * q * most + 2.0 * q * (most - least)
+            }
+        };
+        ((slack + 4.0 * tiny) as f32).next_up()
+    }
+
+    /// FAISS's candidates for a batch, scored again; queries it cannot settle are scanned.
+    fn search_by_faiss(
+        &self,
+        queries: Rows<'_>,
+        k: usize,
+        among: Option<&Positions>,
+    ) -> Result<Vec<Vec<Neighbor>>> {
+        let available = among.map_or(self.len(), Positions::len);
+        let fetch = (k + SLACK).min(available);
+        let bitmap = among.map(Positions::to_bitmap);
+        let found =
+            self.raw.search(queries, fetch, &Narrowing { bitmap: bitmap.as_deref(), nprobe: None })?;
+        let answer = |(i, query): (usize, &[f32])| {
+            let range = i * fetch..(i + 1) * fetch;
+            let (labels, scores) = (&found.labels[range.clone()], &found.distances[range]);
+            let missing = labels.iter().any(|&label| label < 0);
+            let slack = self.slack(query);
+            let (kth, last) = (scores[k - 1], scores[fetch - 1]);
+            let settled = fetch == available
+                || if self.metric == Metric::L2 { last > kth + slack } else { last < kth - slack };
+            if missing || !settled {
+                return self.scan(query, k, among);
+            }
+            self.stats.rescore(self.all(), query, k, labels.iter().map(|&label| label as usize))
+        };
+        Ok(queries.data().par_chunks_exact(queries.dim()).enumerate().map(answer).collect())
+    }
+}
+
+impl VectorIndex for FaissFlat {
+    fn metric(&self) -> Metric {
+        self.metric
+    }
+
+    fn dim(&self) -> usize {
+        self.raw.dim()
+    }
+
+    fn len(&self) -> usize {
+        self.raw.len()
+    }
+
+    fn append(&mut self, rows: Rows<'_>) -> Result<()> {
+        self.raw.add(rows)?;
+        self.stats.append(rows);
+        Ok(())
+    }
+
+    fn search(&self, query: &[f32], k: usize, among: Option<&Positions>) -> Result<Vec<Neighbor>> {
+        Ok(self.scan(query, k, among))
+    }
+
+    fn search_batch(
+        &self,
+        queries: Rows<'_>,
+        k: usize,
+        among: Option<&Positions>,
+    ) -> Result<Vec<Vec<Neighbor>>> {
+        let available = among.map_or(self.len(), Positions::len);
+        if queries.len() >= BATCH && k < available && self.faiss_can_help(queries) {
+            return self.search_by_faiss(queries, k, among);
+        }
+        Ok(queries.data().par_chunks_exact(queries.dim()).map(|query| self.scan(query, k, among)).collect())
+    }
+
+    fn read(&self, position: usize, out: &mut [f32]) -> Result<()> {
+        out.copy_from_slice(self.all().row(position));
+        Ok(())
+    }
+
+    fn rows(&self) -> Option<Rows<'_>> {
+        Some(self.all())
+    }
+
+    fn remove(&mut self, positions: &Positions) -> Result<()> {
+        self.raw.remove(&positions.to_bitmap())?;
+        self.stats.remove(positions);
+        Ok(())
+    }
+
+    fn info(&self) -> IndexInfo {
+        IndexInfo {
+            engine: "faiss",
+            kind: "Flat".into(),
+            simd: self.kernel.name().into(),
+            trained: true,
+            vector_bytes: size_of_val(self.all().data()) as u64,
+            extra_bytes: self.stats.bytes(),
+            parameters: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! FAISS behind the core's index trait.
+//!
+//! Two indexes. [`FaissFlat`](flat::FaissFlat) is exact: FAISS holds the rows; a single query is scanned by SIMD kernels over FAISS's own rows, a
+//! batch goes to FAISS's matrix product, and either way the final scores are the core's. [`FaissKind`](kinds::FaissKind) is everything
+//! else that `index_factory` makes.
+
+use std::io;
+use std::sync::Arc;
+
+use twindex_core::kernel::ScanKernel;
+use twindex_core::{Engine, Error, Metric, Result, RowStats, VectorIndex};
+
+use crate::kernel;
+
+mod ffi;
+mod flat;
+mod ivf;
+mod kinds;
+#[cfg(test)]
+mod tests;
+
+use flat::FaissFlat;
+use kinds::{FaissKind, Family};
+
+/// The engine that makes FAISS indexes.
+///
+/// Kinds are FAISS's `index_factory` strings: `Flat`, `IVF...,Flat`, `IVF...,SQ8`, `IVF...,PQ...`, `HNSW...`, `SQ...`, `PQ...`. What they can do:
+///
+/// | kind | trains | deletes | search-time parameter | scores |
+/// | --- | --- | --- | --- | --- |
+/// | `Flat` | no | yes | | exact |
+/// | `IVFn,...` | on the first vectors, at least `n` | yes | `nprobe` | of the stored or decoded vectors |
+/// | `HNSWm` | no | no | `efSearch` | of the stored vectors |
+/// | `SQ8` and kin, `PQm` | on the first vectors | yes | | of the decoded vectors |
+///
+/// With cosine, kinds other than `Flat` hold unit vectors, and reading a vector gives that.
+#[derive(Debug, Clone)]
+pub struct FaissEngine {
+    kernel: Arc<dyn ScanKernel>,
+}
+
+impl FaissEngine {
+    /// An engine on the best instruction set of this machine.
+    ///
+    /// # Errors
+    /// `unsupported_content` if FAISS was compiled for AVX2 or AVX-512 and the machine lacks it or the environment turns it off
+    /// (`FAISS_NO_AVX2`, `TWINDEX_NO_AVX2`): what is compiled in cannot be turned off. FAISS as Twindex's scripts build it runs
+    /// everywhere, and leaves AVX2 to kernels chosen at run time.
+    pub fn new() -> Result<Self> {
+        let options = ffi::compile_options();
+        let compiled_for = ["AVX512", "AVX2"].into_iter().find(|level| options.contains(level));
+        if let Some(level) = compiled_for
+            && (kernel::avx2_is_off() || !machine_has(level))
+        {
+            let needs =
+                format!("{level}, which FAISS was compiled for and which is missing or turned off here");
+            return Err(Error::UnsupportedContent { needs });
+        }
+        Ok(Self { kernel: kernel::best() })
+    }
+
+    /// FAISS's version and what it was compiled for, such as `1.12.0 OPTIMIZE GENERIC`.
+    #[must_use]
+    pub fn faiss_version() -> String {
+        format!("{} {}", ffi::version(), ffi::compile_options())
+    }
+
+    /// Rows that FAISS allocates and `fill` writes, piece by piece in order. For readers of files, which so copy the vectors only once.
+    pub(crate) fn read_rows(
+        &self,
+        dim: usize,
+        metric: Metric,
+        count: usize,
+        fill: &mut dyn FnMut(&mut [u8]) -> io::Result<()>,
+    ) -> Result<RowsRead> {
+        Ok(RowsRead { raw: flat::read(dim, metric, count, fill)?, metric, kernel: self.kernel.clone() })
+    }
+}
+
+/// Rows in FAISS's memory, on the way to being an index.
+pub(crate) struct RowsRead {
+    raw: ffi::RawIndex,
+    metric: Metric,
+    kernel: Arc<dyn ScanKernel>,
+}
+
+impl RowsRead {
+    /// The index, given the statistics of the rows.
+    pub(crate) fn into_index(self, stats: RowStats) -> Box<dyn VectorIndex> {
+        Box::new(FaissFlat::from_raw(self.raw, self.metric, stats, self.kernel))
+    }
+}
+
+#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+fn machine_has(level: &str) -> bool {
+    match level {
+        "AVX512" => std::arch::is_x86_feature_detected!("avx512f"),
+        _ => std::arch::is_x86_feature_detected!("avx2"),
+    }
+}
+
+#[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
+fn machine_has(_: &str) -> bool {
+    false
+}
+
+impl Engine for FaissEngine {
+    fn name(&self) -> &'static str {
+        "faiss"
+    }
+
+    fn create(&self, kind: &str, dim: usize, metric: Metric) -> Result<Box<dyn VectorIndex>> {
+        if dim == 0 {
+            return Err(Error::EmptyVector);
+        }
+        Ok(match Family::of(kind)? {
+            Family::Flat => Box::new(FaissFlat::new(dim, metric, self.kernel.clone())?),
+            family => Box::new(FaissKind::new(kind, family, dim, metric)?),
+        })
+    }
+
+    fn open(&self, kind: &str, dim: usize, metric: Metric, bytes: &[u8]) -> Result<Box<dyn VectorIndex>> {
+        match Family::of(kind)? {
+            Family::Flat => {
+                let reason = "a vectors section expected for a Flat index, got a FAISS one".into();
+                Err(Error::Corrupt { section: "faiss", reason })
+            }
+            family => Ok(Box::new(FaissKind::open(kind, family, dim, metric, bytes)?)),
+        }
+    }
+}

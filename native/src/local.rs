@@ -1,0 +1,260 @@
+//! Stores as files: written atomically, read once.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use twindex_core::bytes::{
+    self, HEADER_LEN, Head, Layout, Section, SectionKind, check_padding, check_vectors, decode_documents,
+    decode_settings, verify, verify_checksum,
+};
+use twindex_core::{Document, Metric, RowStats, Store, VectorIndex};
+use xxhash_rust::xxh3::Xxh3Default;
+
+use crate::engine::NativeEngine;
+use crate::error::{Error, Result};
+#[cfg(unix)]
+use crate::mapped;
+
+/// The file of an index inside its folder: `{index_name}.twindex`.
+///
+/// # Errors
+/// `invalid_index_name` if the name is empty or would leave the folder.
+pub fn index_path(folder: &Path, index_name: &str) -> Result<PathBuf> {
+    let plain = Path::new(index_name).file_name().is_some_and(|name| name == index_name);
+    if !plain || index_name.contains(['/', '\\', '\0']) {
+        return Err(Error::InvalidIndexName { name: index_name.to_owned() });
+    }
+    Ok(folder.join(format!("{index_name}.twindex")))
+}
+
+/// Writes a store to a file, atomically: to a temporary file beside it, synced, then renamed over it. A process killed at any moment
+/// leaves the old file or the new one.
+pub(crate) fn save(store: &Store, path: &Path) -> Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| Error::Io { operation: "write", path, source }
+    };
+    let encoded = store.encode()?;
+    fs::create_dir_all(folder).map_err(failed(folder))?;
+    let temporary = Temporary::beside(path);
+    let write = || -> io::Result<()> {
+        let mut file = File::create_new(&temporary.path)?;
+        encoded.chunks().try_for_each(|chunk| file.write_all(chunk))?;
+        file.sync_all()
+    };
+    write().map_err(failed(path))?;
+    fs::rename(&temporary.path, path).map_err(failed(path))?;
+    // The rename itself is on disk once the folder is. Not every system can sync a folder; those that
+    // cannot have nothing to sync.
+    #[cfg(unix)]
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed(folder))?;
+    Ok(())
+}
+
+/// A file that is removed unless it was renamed away.
+struct Temporary {
+    path: PathBuf,
+}
+
+impl Temporary {
+    fn beside(path: &Path) -> Self {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let unique = format!(".{name}.{}-{}.tmp", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        Self { path: path.with_file_name(unique) }
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // Gone already after a rename, and a failure to clean up must not hide why the save failed.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// How a file is opened.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct LoadOptions {
+    /// Map the vectors instead of copying them.
+    pub(crate) map: bool,
+}
+
+/// Reads a store from a file: the file once, the vectors straight to where they stay.
+pub(crate) fn load(path: &Path, engine: &NativeEngine, options: LoadOptions) -> Result<Store> {
+    let failed = |source| Error::Io { operation: "read", path: path.to_owned(), source };
+    let mut file = File::open(path).map_err(failed)?;
+    let total = file.metadata().map_err(failed)?.len();
+    let mut head = vec![0; HEADER_LEN.min(usize::try_from(total).unwrap_or(usize::MAX))];
+    file.read_exact(&mut head).map_err(failed)?;
+    let head_len = Layout::head_len(&head, total)?;
+    if total < head_len as u64 {
+        return Err(twindex_core::Error::Truncated { expected: head_len as u64, actual: total }.into());
+    }
+    head.resize(head_len, 0);
+    file.read_exact(&mut head[HEADER_LEN..]).map_err(failed)?;
+    let layout = Layout::parse(&head, total)?;
+
+    let settings = read_section(&mut file, layout.require(SectionKind::Settings)?).map_err(|e| e.at(path))?;
+    let documents =
+        read_section(&mut file, layout.require(SectionKind::Documents)?).map_err(|e| e.at(path))?;
+    let head = decode_settings(&settings)?;
+    check_vectors(&layout, &head)?;
+    // Documents are decoded while the vectors are read: both take about as long.
+    let (index, documents) = thread::scope(|scope| {
+        let decoding = scope.spawn(|| decode_documents(&documents, head.count));
+        let index = read_index(&mut file, path, &layout, &head, engine, options);
+        let documents = decoding.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (index, documents)
+    });
+    let (index, documents): (_, Vec<Document>) = (index?, documents?);
+    Ok(Store::from_parts(head.settings, engine.shared(), documents, index)?)
+}
+
+/// Why a section could not be read.
+enum Failure {
+    Io(io::Error),
+    Store(twindex_core::Error),
+}
+
+impl Failure {
+    fn at(self, path: &Path) -> Error {
+        match self {
+            Failure::Io(source) => Error::Io { operation: "read", path: path.to_owned(), source },
+            Failure::Store(error) => Error::Store(error),
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Failure::Io(error)
+    }
+}
+
+impl From<twindex_core::Error> for Failure {
+    fn from(error: twindex_core::Error) -> Self {
+        Failure::Store(error)
+    }
+}
+
+fn read_padding(file: &mut File, section: &Section) -> Result<(), Failure> {
+    let mut padding = [0; bytes::ALIGNMENT];
+    let padding = &mut padding[..section.padding as usize];
+    file.read_exact(padding)?;
+    Ok(check_padding(padding)?)
+}
+
+/// The bytes of the next section, verified. Its length was checked against the file's.
+fn read_section(file: &mut File, section: &Section) -> Result<Vec<u8>, Failure> {
+    read_padding(file, section)?;
+    let mut content = Vec::new();
+    let len = usize::try_from(section.len).map_err(io::Error::other)?;
+    content.try_reserve_exact(len).map_err(io::Error::other)?;
+    file.take(section.len).read_to_end(&mut content)?;
+    if content.len() != len {
+        return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+    }
+    verify(section, &content)?;
+    Ok(content)
+}
+
+fn read_index(
+    file: &mut File,
+    path: &Path,
+    layout: &Layout,
+    head: &Head,
+    engine: &NativeEngine,
+    options: LoadOptions,
+) -> Result<Option<Box<dyn VectorIndex>>> {
+    let Some(dim) = head.settings.dim else { return Ok(None) };
+    let metric = head.settings.metric;
+    if let Some(section) = layout.find(SectionKind::Faiss) {
+        let content = read_section(file, section).map_err(|e| e.at(path))?;
+        return Ok(Some(engine.shared().open(&head.settings.kind, dim, metric, &content)?));
+    }
+    let section = layout.require(SectionKind::Vectors)?;
+    read_padding(file, section).map_err(|e| e.at(path))?;
+    if options.map {
+        return map_vectors(file, path, section, dim, metric).map(Some);
+    }
+    let mut reader = RowReader::new(file, dim, metric);
+    let rows = engine.read_rows(dim, metric, head.count, &mut |out| reader.fill(out));
+    if let Some(failure) = reader.failure {
+        return Err(failure.at(path));
+    }
+    let rows = rows?;
+    verify_checksum(section, reader.hash.digest())?;
+    Ok(Some(rows.into_index(reader.stats)?))
+}
+
+/// Reads rows into place and, while each piece is in the cache, hashes, checks and measures it.
+struct RowReader<'a> {
+    file: &'a mut File,
+    dim: usize,
+    hash: Xxh3Default,
+    stats: RowStats,
+    failure: Option<Failure>,
+}
+
+impl<'a> RowReader<'a> {
+    /// Bytes per piece, about: half of a second-level cache.
+    const PIECE: usize = 128 << 10;
+
+    fn new(file: &'a mut File, dim: usize, metric: Metric) -> Self {
+        Self { file, dim, hash: Xxh3Default::new(), stats: RowStats::new(metric), failure: None }
+    }
+
+    fn fill(&mut self, out: &mut [u8]) -> io::Result<()> {
+        let row_bytes = self.dim * size_of::<f32>();
+        let piece = (Self::PIECE / row_bytes).max(1) * row_bytes;
+        for piece in out.chunks_mut(piece) {
+            if let Err(failure) = self.piece(piece) {
+                self.failure = Some(failure);
+                return Err(io::Error::other("the rows could not be read"));
+            }
+        }
+        Ok(())
+    }
+
+    fn piece(&mut self, piece: &mut [u8]) -> Result<(), Failure> {
+        self.file.read_exact(piece)?;
+        self.hash.update(piece);
+        if cfg!(target_endian = "big") {
+            piece.as_chunks_mut::<4>().0.iter_mut().for_each(|number| number.reverse());
+        }
+        let mut row = vec![0.0f32; self.dim];
+        for bytes in piece.chunks_exact(self.dim * size_of::<f32>()) {
+            match bytemuck::try_cast_slice(bytes) {
+                Ok(numbers) => self.stats.push_checked(numbers)?,
+                Err(_) => {
+                    bytemuck::cast_slice_mut(&mut row).copy_from_slice(bytes);
+                    self.stats.push_checked(&row)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(unix)]
+fn map_vectors(
+    file: &File,
+    path: &Path,
+    section: &Section,
+    dim: usize,
+    metric: Metric,
+) -> Result<Box<dyn VectorIndex>> {
+    let rows = mapped::MappedRows::new(file, section).map_err(|source| Error::Io {
+        operation: "map",
+        path: path.to_owned(),
+        source,
+    })?;
+    verify(section, rows.bytes())?;
+    let index =
+        twindex_core::FlatIndex::shared(std::sync::Arc::new(rows), dim, metric, crate::kernel::best())?;
+    Ok(Box::new(index))
+}

@@ -1,0 +1,821 @@
+//! The store as an application uses it: texts in, documents out, async.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
+
+use twindex_core::{
+    DeleteOptions, Document, Hit, IdSource, Metadata, Metric, MmrOptions, RelevanceHits, RelevanceScoreFn,
+    Rows, SearchArgs, SearchOptions, SearchType, Settings, Store, StoreInfo, flatten, forget_empty_ids,
+};
+
+use crate::embeddings::Embeddings;
+use crate::engine::{EngineKind, NativeEngine};
+use crate::error::{Error, Result};
+use crate::local::{self, LoadOptions};
+use crate::retriever::{Retriever, RetrieverOptions};
+
+/// Documents, their vectors, and what turns text into vectors: LangChain's FAISS store.
+///
+/// Cheap to clone; all clones are the same store. Many searches run at once, and with each other; a change waits for them, and no
+/// search sees half of one. Work on vectors runs on tokio's blocking threads, so the runtime is never held up; no lock is held while an
+/// embedding is awaited.
+///
+/// A future dropped before its embedding is there has done nothing. One dropped later may still complete its one change, whole.
+///
+/// ```
+/// use twindex::core::Document;
+/// use twindex::embeddings::LexicalEmbeddings;
+/// use twindex::VectorStore;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> twindex::Result<()> {
+/// let docs = vec![Document::new("a spoon for soup"), Document::new("a fork for salad")];
+/// let store = VectorStore::from_documents(docs, LexicalEmbeddings::default()).await?;
+/// let found = store.similarity_search("soup spoon", 1).await?;
+/// assert_eq!(found[0].page_content, "a spoon for soup");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct VectorStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: RwLock<Store>,
+    embeddings: Arc<dyn Embeddings>,
+    ids: Arc<dyn IdSource>,
+}
+
+impl fmt::Debug for VectorStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VectorStore")
+            .field("store", &self.inner.store)
+            .field("embeddings", &self.inner.embeddings.name())
+            .finish()
+    }
+}
+
+/// How a store is made or opened. Starts from [`VectorStore::builder`].
+///
+/// What is not told takes LangChain's default when a store is made, and what was saved when one is opened; what is told must equal
+/// what was saved.
+#[derive(Clone)]
+pub struct VectorStoreBuilder {
+    embeddings: Arc<dyn Embeddings>,
+    metric: Option<Metric>,
+    normalize_l2: Option<bool>,
+    kind: Option<String>,
+    dim: Option<usize>,
+    engine: EngineKind,
+    relevance: Option<RelevanceScoreFn>,
+    ids: Arc<dyn IdSource>,
+    map: bool,
+}
+
+impl fmt::Debug for VectorStoreBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VectorStoreBuilder")
+            .field("embeddings", &self.embeddings.name())
+            .field("metric", &self.metric)
+            .field("normalize_l2", &self.normalize_l2)
+            .field("kind", &self.kind)
+            .field("dim", &self.dim)
+            .field("engine", &self.engine)
+            .finish_non_exhaustive()
+    }
+}
+
+impl VectorStoreBuilder {
+    /// How vectors are compared; squared L2 unless told.
+    #[must_use]
+    pub fn distance_strategy(mut self, metric: Metric) -> Self {
+        self.metric = Some(metric);
+        self
+    }
+
+    /// Whether vectors and queries are scaled to unit length; no unless told.
+    #[must_use]
+    pub fn normalize_l2(mut self, normalize: bool) -> Self {
+        self.normalize_l2 = Some(normalize);
+        self
+    }
+
+    /// The kind of index, as FAISS's `index_factory` names it; `Flat`, which is exact, unless told.
+    #[must_use]
+    pub fn index_factory(mut self, kind: impl Into<String>) -> Self {
+        self.kind = Some(kind.into());
+        self
+    }
+
+    /// Numbers per vector; that of the first vectors unless told.
+    #[must_use]
+    pub fn dim(mut self, dim: usize) -> Self {
+        self.dim = Some(dim);
+        self
+    }
+
+    /// Which engine holds the vectors; FAISS where it is built in.
+    #[must_use]
+    pub fn engine(mut self, engine: EngineKind) -> Self {
+        self.engine = engine;
+        self
+    }
+
+    /// What turns raw scores into relevances; the metric's own unless told. Not saved.
+    #[must_use]
+    pub fn relevance_score_fn(mut self, relevance: impl Fn(f32) -> f32 + Send + Sync + 'static) -> Self {
+        self.relevance = Some(Arc::new(relevance));
+        self
+    }
+
+    /// Where ids of documents without one come from; random uuids (version 4) unless told.
+    #[must_use]
+    pub fn id_source(mut self, ids: impl IdSource + 'static) -> Self {
+        self.ids = Arc::new(ids);
+        self
+    }
+
+    /// Whether opening a file leaves its vectors there, mapped, in place of reading them; no unless told.
+    ///
+    /// Opening is then as fast as verifying the checksum, and memory is shared between processes. The index is the core's flat one,
+    /// whatever [`engine`](Self::engine) says.
+    ///
+    /// # Hazard
+    /// A mapped store reads its file whenever it searches. A file that another program truncates ends the process with SIGBUS, and one
+    /// that is changed in place gives wrong answers without a word. Saving by Twindex is safe, since it replaces the file and never writes
+    /// into it. Map only files that nobody else writes to.
+    #[must_use]
+    pub fn map_file(mut self, map: bool) -> Self {
+        self.map = map;
+        self
+    }
+
+    /// An empty store.
+    ///
+    /// # Errors
+    /// `empty_vector` for a dimension of 0, `unsupported_by_index` for a kind of index that cannot be had (if a dimension is given; else
+    /// when the first vectors come).
+    pub fn build(self) -> Result<VectorStore> {
+        let mut settings = Settings::new()
+            .metric(self.metric.unwrap_or_default())
+            .normalize_l2(self.normalize_l2.unwrap_or_default())
+            .kind(self.kind.as_deref().unwrap_or("Flat"));
+        settings.dim = self.dim;
+        let engine = NativeEngine::new(self.engine)?.shared();
+        let store = Store::new(settings, engine)?;
+        Ok(self.with_store(store))
+    }
+
+    fn with_store(self, mut store: Store) -> VectorStore {
+        store.set_relevance_score_fn(self.relevance);
+        let inner = Inner { store: RwLock::new(store), embeddings: self.embeddings, ids: self.ids };
+        VectorStore { inner: Arc::new(inner) }
+    }
+
+    /// A store of texts, embedded now. An empty list makes an empty store.
+    ///
+    /// # Errors
+    /// As [`VectorStore::add_texts`].
+    pub async fn from_texts(
+        self,
+        texts: Vec<String>,
+        metadatas: Option<Vec<Metadata>>,
+        ids: Option<Vec<String>>,
+    ) -> Result<VectorStore> {
+        let store = self.build()?;
+        store.add_texts(texts, metadatas, ids).await?;
+        Ok(store)
+    }
+
+    /// A store of documents, embedded now.
+    ///
+    /// # Errors
+    /// As [`VectorStore::add_documents`].
+    pub async fn from_documents(self, documents: Vec<Document>) -> Result<VectorStore> {
+        let store = self.build()?;
+        store.add_documents(documents, None).await?;
+        Ok(store)
+    }
+
+    /// A store of texts with their vectors.
+    ///
+    /// # Errors
+    /// As [`VectorStore::add_embeddings`].
+    pub async fn from_embeddings(
+        self,
+        text_embeddings: Vec<(String, Vec<f32>)>,
+        metadatas: Option<Vec<Metadata>>,
+        ids: Option<Vec<String>>,
+    ) -> Result<VectorStore> {
+        let store = self.build()?;
+        store.add_embeddings(text_embeddings, metadatas, ids).await?;
+        Ok(store)
+    }
+
+    /// Opens `{folder}/{index_name}.twindex`. Nothing in a file is ever executed.
+    ///
+    /// # Errors
+    /// `file_not_found`, `io_error`, `invalid_index_name`; what [`Store::deserialize_from_bytes`] says of damaged or foreign bytes;
+    /// `setting_mismatch` if the builder was told something else than what is stored.
+    pub async fn load_local(self, folder: impl AsRef<Path>, index_name: &str) -> Result<VectorStore> {
+        let path = local::index_path(folder.as_ref(), index_name)?;
+        self.load_file(path).await
+    }
+
+    /// Opens a file, whatever its name. See [`load_local`](Self::load_local).
+    ///
+    /// # Errors
+    /// As [`load_local`](Self::load_local).
+    pub async fn load_file(self, path: impl Into<PathBuf>) -> Result<VectorStore> {
+        let path = path.into();
+        let engine = NativeEngine::new(self.engine)?;
+        let options = LoadOptions { map: self.map };
+        let store = blocking(move || local::load(&path, &engine, options)).await?;
+        self.checked(store)
+    }
+
+    /// A store from the bytes of [`VectorStore::serialize_to_bytes`].
+    ///
+    /// # Errors
+    /// As [`load_local`](Self::load_local), but for files.
+    pub async fn deserialize_from_bytes(self, bytes: Vec<u8>) -> Result<VectorStore> {
+        let engine = NativeEngine::new(self.engine)?.shared();
+        let store = blocking(move || Store::deserialize_from_bytes(&bytes, engine)).await?;
+        self.checked(store)
+    }
+
+    /// Compares what the builder was told with what was stored.
+    fn checked(self, store: Store) -> Result<VectorStore> {
+        fn check<T: PartialEq + fmt::Display>(
+            setting: &'static str,
+            given: Option<T>,
+            stored: T,
+        ) -> Result<()> {
+            match given {
+                Some(given) if given != stored => {
+                    let (stored, given) = (stored.to_string(), given.to_string());
+                    Err(twindex_core::Error::SettingMismatch { setting, stored, given }.into())
+                }
+                _ => Ok(()),
+            }
+        }
+        let settings = store.settings();
+        check("distance_strategy", self.metric, settings.metric)?;
+        check("normalize_L2", self.normalize_l2, settings.normalize_l2)?;
+        check("index_factory", self.kind.as_deref(), settings.kind.as_str())?;
+        check("dim", self.dim, settings.dim.or(self.dim).unwrap_or_default())?;
+        Ok(self.with_store(store))
+    }
+}
+
+/// Runs work on vectors or files where it may take its time.
+async fn blocking<R: Send + 'static, E: Send + 'static>(
+    work: impl FnOnce() -> Result<R, E> + Send + 'static,
+) -> Result<R>
+where
+    Error: From<E>,
+{
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => Ok(result?),
+        // Blocking tasks are never cancelled once they run, so this is a panic of the work itself, or the
+        // runtime shutting down under us; both go on where they were caused.
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
+impl VectorStore {
+    /// A builder for stores that embed texts with these embeddings.
+    pub fn builder(embeddings: impl Embeddings + 'static) -> VectorStoreBuilder {
+        VectorStoreBuilder {
+            embeddings: Arc::new(embeddings),
+            metric: None,
+            normalize_l2: None,
+            kind: None,
+            dim: None,
+            engine: EngineKind::default(),
+            relevance: None,
+            ids: Arc::new(|| uuid::Uuid::new_v4().to_string()),
+            map: false,
+        }
+    }
+
+    /// A store of texts with LangChain's defaults: squared L2, exact.
+    ///
+    /// # Errors
+    /// As [`add_texts`](Self::add_texts).
+    pub async fn from_texts(texts: Vec<String>, embeddings: impl Embeddings + 'static) -> Result<Self> {
+        Self::builder(embeddings).from_texts(texts, None, None).await
+    }
+
+    /// A store of documents with LangChain's defaults: squared L2, exact.
+    ///
+    /// # Errors
+    /// As [`add_documents`](Self::add_documents).
+    pub async fn from_documents(
+        documents: Vec<Document>,
+        embeddings: impl Embeddings + 'static,
+    ) -> Result<Self> {
+        Self::builder(embeddings).from_documents(documents).await
+    }
+
+    /// A store of texts with their vectors, with LangChain's defaults: squared L2, exact.
+    ///
+    /// # Errors
+    /// As [`add_embeddings`](Self::add_embeddings).
+    pub async fn from_embeddings(
+        text_embeddings: Vec<(String, Vec<f32>)>,
+        embeddings: impl Embeddings + 'static,
+    ) -> Result<Self> {
+        Self::builder(embeddings).from_embeddings(text_embeddings, None, None).await
+    }
+
+    /// Opens `{folder}/{index_name}.twindex`; LangChain's default for the name is `index`.
+    ///
+    /// # Errors
+    /// As [`VectorStoreBuilder::load_local`].
+    pub async fn load_local(
+        folder: impl AsRef<Path>,
+        index_name: &str,
+        embeddings: impl Embeddings + 'static,
+    ) -> Result<Self> {
+        Self::builder(embeddings).load_local(folder, index_name).await
+    }
+
+    /// A store from the bytes of [`serialize_to_bytes`](Self::serialize_to_bytes).
+    ///
+    /// # Errors
+    /// As [`VectorStoreBuilder::deserialize_from_bytes`].
+    pub async fn deserialize_from_bytes(
+        bytes: Vec<u8>,
+        embeddings: impl Embeddings + 'static,
+    ) -> Result<Self> {
+        Self::builder(embeddings).deserialize_from_bytes(bytes).await
+    }
+
+    /// What embeds its texts.
+    #[must_use]
+    pub fn embeddings(&self) -> &Arc<dyn Embeddings> {
+        &self.inner.embeddings
+    }
+
+    /// Looks at the store itself: the docstore ([`Store::documents`], [`Store::get`]), positions ([`Store::index_to_docstore_id`]), vectors. Changes wait
+    /// until the closure returns, and the calling thread waits for a change under way: in async code keep it short.
+    ///
+    /// # Errors
+    /// `store_poisoned`.
+    pub fn read<R>(&self, look: impl FnOnce(&Store) -> R) -> Result<R> {
+        self.inner.store.read().map(|store| look(&store)).map_err(|_| Error::Poisoned)
+    }
+
+    /// How many documents there are.
+    ///
+    /// # Errors
+    /// `store_poisoned`.
+    pub fn count(&self) -> Result<usize> {
+        self.read(Store::len)
+    }
+
+    /// What the store is and what it takes in memory.
+    ///
+    /// # Errors
+    /// `store_poisoned`.
+    pub fn info(&self) -> Result<StoreInfo> {
+        self.read(Store::info)
+    }
+
+    async fn ask<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> twindex_core::Result<R> + Send + 'static,
+    ) -> Result<R> {
+        let inner = self.inner.clone();
+        blocking(move || {
+            let store = inner.store.read().map_err(|_| Error::Poisoned)?;
+            work(&store).map_err(Error::from)
+        })
+        .await
+    }
+
+    async fn change<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Store, &dyn IdSource) -> twindex_core::Result<R> + Send + 'static,
+    ) -> Result<R> {
+        let inner = self.inner.clone();
+        blocking(move || {
+            let mut store = inner.store.write().map_err(|_| Error::Poisoned)?;
+            work(&mut store, &*inner.ids).map_err(Error::from)
+        })
+        .await
+    }
+
+    async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>> {
+        if texts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let vectors = self.inner.embeddings.embed_documents(texts).await?;
+        check_count("vectors from the embedding model", texts.len(), vectors.len())?;
+        Ok(vectors)
+    }
+
+    /// Adds texts and returns their ids, in order. Metadata and ids, where given, are one for each text.
+    ///
+    /// # Errors
+    /// `length_mismatch` before anything is embedded; what the embedding model reports; as [`Store::add`]. The store is then unchanged.
+    pub async fn add_texts(
+        &self,
+        texts: Vec<String>,
+        metadatas: Option<Vec<Metadata>>,
+        ids: Option<Vec<String>>,
+    ) -> Result<Vec<String>> {
+        let documents = documents(texts, metadatas, ids)?;
+        self.add_new(documents).await
+    }
+
+    /// Adds documents and returns their ids, in order. `ids`, where given, take the place of the documents' own.
+    ///
+    /// # Errors
+    /// As [`add_texts`](Self::add_texts).
+    pub async fn add_documents(
+        &self,
+        mut documents: Vec<Document>,
+        ids: Option<Vec<String>>,
+    ) -> Result<Vec<String>> {
+        forget_empty_ids(&mut documents);
+        set_ids(&mut documents, ids)?;
+        self.add_new(documents).await
+    }
+
+    async fn add_new(&self, documents: Vec<Document>) -> Result<Vec<String>> {
+        let vectors = self.embed(&texts_of(&documents)).await?;
+        self.add_with_vectors(documents, vectors).await
+    }
+
+    /// Adds texts with their vectors and returns their ids, in order.
+    ///
+    /// # Errors
+    /// As [`add_texts`](Self::add_texts).
+    pub async fn add_embeddings(
+        &self,
+        text_embeddings: Vec<(String, Vec<f32>)>,
+        metadatas: Option<Vec<Metadata>>,
+        ids: Option<Vec<String>>,
+    ) -> Result<Vec<String>> {
+        let (texts, vectors): (Vec<String>, Vec<Vec<f32>>) = text_embeddings.into_iter().unzip();
+        self.add_with_vectors(documents(texts, metadatas, ids)?, vectors).await
+    }
+
+    /// Adds documents with their vectors and returns their ids, in order.
+    ///
+    /// # Errors
+    /// As [`add_texts`](Self::add_texts).
+    pub async fn add_with_vectors(
+        &self,
+        documents: Vec<Document>,
+        vectors: Vec<Vec<f32>>,
+    ) -> Result<Vec<String>> {
+        self.change(move |store, ids| {
+            let (data, dim) = flatten(&vectors, store.dim())?;
+            drop(vectors);
+            store.add(documents, Rows::new(&data, dim)?, ids)
+        })
+        .await
+    }
+
+    /// Adds documents, taking the place of those with the same ids, and returns their ids, in order. A replaced document
+    /// moves to the end.
+    ///
+    /// # Errors
+    /// As [`add_texts`](Self::add_texts), but for ids that exist; `unsupported_by_index` if one does and the kind of index cannot delete.
+    pub async fn upsert_documents(&self, mut documents: Vec<Document>) -> Result<Vec<String>> {
+        forget_empty_ids(&mut documents);
+        let vectors = self.embed(&texts_of(&documents)).await?;
+        self.upsert_with_vectors(documents, vectors).await
+    }
+
+    /// [`upsert_documents`](Self::upsert_documents) with vectors that are there already.
+    ///
+    /// # Errors
+    /// As [`upsert_documents`](Self::upsert_documents).
+    pub async fn upsert_with_vectors(
+        &self,
+        documents: Vec<Document>,
+        vectors: Vec<Vec<f32>>,
+    ) -> Result<Vec<String>> {
+        self.change(move |store, ids| {
+            let (data, dim) = flatten(&vectors, store.dim())?;
+            drop(vectors);
+            store.upsert(documents, Rows::new(&data, dim)?, ids)
+        })
+        .await
+    }
+
+    /// Deletes documents by id or by filter and returns how many.
+    ///
+    /// # Errors
+    /// As [`Store::delete`].
+    pub async fn delete(&self, options: DeleteOptions) -> Result<usize> {
+        self.change(move |store, _| store.delete(&options)).await
+    }
+
+    /// The documents of these ids, in the order asked; unknown ids are passed over.
+    ///
+    /// # Errors
+    /// `store_poisoned`.
+    pub async fn get_by_ids(&self, ids: &[String]) -> Result<Vec<Arc<Document>>> {
+        let ids = ids.to_vec();
+        self.ask(move |store| Ok(store.get_by_ids(&ids))).await
+    }
+
+    /// Adds everything another store has; the other is left as it was.
+    ///
+    /// # Errors
+    /// As [`Store::merge_from`]; `merge_incompatible` for a store and itself.
+    pub async fn merge_from(&self, other: &VectorStore) -> Result<()> {
+        if Arc::ptr_eq(&self.inner, &other.inner) {
+            let reason = "they are one and the same store".into();
+            return Err(twindex_core::Error::MergeIncompatible { reason }.into());
+        }
+        let (to, from) = (self.inner.clone(), other.inner.clone());
+        blocking(move || {
+            // Always locked in the order of their addresses, so that two merges in opposite directions cannot wait for each other.
+            let (mut target, source);
+            if Arc::as_ptr(&to) < Arc::as_ptr(&from) {
+                target = to.store.write().map_err(|_| Error::Poisoned)?;
+                source = from.store.read().map_err(|_| Error::Poisoned)?;
+            } else {
+                source = from.store.read().map_err(|_| Error::Poisoned)?;
+                target = to.store.write().map_err(|_| Error::Poisoned)?;
+            }
+            target.merge_from(&source).map_err(Error::from)
+        })
+        .await
+    }
+
+    /// Sets a search-time parameter of the index by FAISS's name (`nprobe`, `efSearch`). It is saved with the index.
+    ///
+    /// # Errors
+    /// `unsupported_by_index` if the kind has no such parameter.
+    pub async fn set_search_parameter(&self, name: &str, value: usize) -> Result<()> {
+        let name = name.to_owned();
+        self.change(move |store, _| store.set_search_parameter(&name, value)).await
+    }
+
+    /// The documents nearest to a text, best first.
+    ///
+    /// # Errors
+    /// What the embedding model reports; as [`Store::search`].
+    pub async fn similarity_search(
+        &self,
+        query: &str,
+        options: impl Into<SearchOptions>,
+    ) -> Result<Vec<Arc<Document>>> {
+        self.similarity_search_with_score(query, options).await.map(into_documents)
+    }
+
+    /// The documents nearest to a text, best first, with raw scores (see [`Metric`]).
+    ///
+    /// # Errors
+    /// As [`similarity_search`](Self::similarity_search).
+    pub async fn similarity_search_with_score(
+        &self,
+        query: &str,
+        options: impl Into<SearchOptions>,
+    ) -> Result<Vec<Hit>> {
+        let options = options.into();
+        let query = self.inner.embeddings.embed_query(query).await?;
+        self.ask(move |store| store.search(&query, &options)).await
+    }
+
+    /// The documents nearest to a vector, best first.
+    ///
+    /// # Errors
+    /// As [`Store::search`].
+    pub async fn similarity_search_by_vector(
+        &self,
+        embedding: &[f32],
+        options: impl Into<SearchOptions>,
+    ) -> Result<Vec<Arc<Document>>> {
+        self.similarity_search_with_score_by_vector(embedding, options).await.map(into_documents)
+    }
+
+    /// The documents nearest to a vector, best first, with raw scores.
+    ///
+    /// # Errors
+    /// As [`Store::search`].
+    pub async fn similarity_search_with_score_by_vector(
+        &self,
+        embedding: &[f32],
+        options: impl Into<SearchOptions>,
+    ) -> Result<Vec<Hit>> {
+        let (query, options) = (embedding.to_vec(), options.into());
+        self.ask(move |store| store.search(&query, &options)).await
+    }
+
+    /// The documents nearest to a text, best first, with relevances, usually 0 to 1. `score_threshold` is a least relevance.
+    ///
+    /// Warns through [`log`], target `twindex::relevance`, as LangChain does: `relevance_out_of_range`, `no_relevant_docs`.
+    ///
+    /// # Errors
+    /// As [`similarity_search`](Self::similarity_search).
+    pub async fn similarity_search_with_relevance_scores(
+        &self,
+        query: &str,
+        options: impl Into<SearchOptions>,
+    ) -> Result<Vec<Hit>> {
+        let options = options.into();
+        let query = self.inner.embeddings.embed_query(query).await?;
+        self.ask(move |store| store.search_with_relevance(&query, &options)).await.map(warned)
+    }
+
+    /// The documents nearest to each of many texts, in one call, with raw scores.
+    ///
+    /// # Errors
+    /// As [`similarity_search`](Self::similarity_search).
+    pub async fn similarity_search_batch(
+        &self,
+        queries: &[String],
+        options: impl Into<SearchOptions>,
+    ) -> Result<Vec<Vec<Hit>>> {
+        let options = options.into();
+        let vectors = self.embed(queries).await?;
+        self.search_vectors(vectors, options).await
+    }
+
+    /// The documents nearest to each of many vectors, in one call, with raw scores. Faster than one by one.
+    ///
+    /// # Errors
+    /// As [`Store::search_batch`].
+    pub async fn similarity_search_batch_by_vector(
+        &self,
+        embeddings: &[Vec<f32>],
+        options: impl Into<SearchOptions>,
+    ) -> Result<Vec<Vec<Hit>>> {
+        self.search_vectors(embeddings.to_vec(), options.into()).await
+    }
+
+    async fn search_vectors(&self, vectors: Vec<Vec<f32>>, options: SearchOptions) -> Result<Vec<Vec<Hit>>> {
+        self.ask(move |store| {
+            let (data, dim) = flatten(&vectors, store.dim())?;
+            store.search_batch(Rows::new(&data, dim)?, &options)
+        })
+        .await
+    }
+
+    /// Documents near to a text and unlike each other: maximal marginal relevance.
+    ///
+    /// # Errors
+    /// What the embedding model reports; as [`Store::max_marginal_relevance_search`].
+    pub async fn max_marginal_relevance_search(
+        &self,
+        query: &str,
+        options: impl Into<MmrOptions>,
+    ) -> Result<Vec<Arc<Document>>> {
+        self.max_marginal_relevance_search_with_score(query, options).await.map(into_documents)
+    }
+
+    /// [`max_marginal_relevance_search`](Self::max_marginal_relevance_search) with raw scores.
+    ///
+    /// # Errors
+    /// As [`max_marginal_relevance_search`](Self::max_marginal_relevance_search).
+    pub async fn max_marginal_relevance_search_with_score(
+        &self,
+        query: &str,
+        options: impl Into<MmrOptions>,
+    ) -> Result<Vec<Hit>> {
+        let options = options.into();
+        let query = self.inner.embeddings.embed_query(query).await?;
+        self.ask(move |store| store.max_marginal_relevance_search(&query, &options)).await
+    }
+
+    /// Documents near to a vector and unlike each other.
+    ///
+    /// # Errors
+    /// As [`Store::max_marginal_relevance_search`].
+    pub async fn max_marginal_relevance_search_by_vector(
+        &self,
+        embedding: &[f32],
+        options: impl Into<MmrOptions>,
+    ) -> Result<Vec<Arc<Document>>> {
+        self.max_marginal_relevance_search_with_score_by_vector(embedding, options).await.map(into_documents)
+    }
+
+    /// Documents near to a vector and unlike each other, each with its own raw score.
+    ///
+    /// # Errors
+    /// As [`Store::max_marginal_relevance_search`].
+    pub async fn max_marginal_relevance_search_with_score_by_vector(
+        &self,
+        embedding: &[f32],
+        options: impl Into<MmrOptions>,
+    ) -> Result<Vec<Hit>> {
+        let (query, options) = (embedding.to_vec(), options.into());
+        self.ask(move |store| store.max_marginal_relevance_search(&query, &options)).await
+    }
+
+    /// A search of the type asked for.
+    ///
+    /// # Errors
+    /// As the search it makes.
+    pub async fn search(
+        &self,
+        query: &str,
+        search_type: SearchType,
+        args: SearchArgs,
+    ) -> Result<Vec<Arc<Document>>> {
+        let query = self.inner.embeddings.embed_query(query).await?;
+        let found = self.ask(move |store| store.search_by_type(&query, search_type, args)).await?;
+        Ok(into_documents(warned(found)))
+    }
+
+    /// A retriever over this store, for code that only wants documents for a question.
+    ///
+    /// # Errors
+    /// `score_threshold_required` for [`SearchType::SimilarityScoreThreshold`] without one.
+    pub fn as_retriever(&self, options: RetrieverOptions) -> Result<Retriever> {
+        Retriever::new(self.clone(), options)
+    }
+
+    /// Writes `{folder}/{index_name}.twindex`, making the folder if need be. Atomic: a process killed at any moment leaves the old file or
+    /// the new one. LangChain's default for the name is `index`.
+    ///
+    /// # Errors
+    /// `io_error`, `invalid_index_name`. The old file, if any, is then as it was.
+    pub async fn save_local(&self, folder: impl AsRef<Path>, index_name: &str) -> Result<()> {
+        self.save_file(local::index_path(folder.as_ref(), index_name)?).await
+    }
+
+    /// Writes a file of any name. See [`save_local`](Self::save_local).
+    ///
+    /// # Errors
+    /// As [`save_local`](Self::save_local).
+    pub async fn save_file(&self, path: impl Into<PathBuf>) -> Result<()> {
+        let (inner, path) = (self.inner.clone(), path.into());
+        blocking(move || {
+            let store = inner.store.read().map_err(|_| Error::Poisoned)?;
+            local::save(&store, &path)
+        })
+        .await
+    }
+
+    /// The store as bytes, for [`deserialize_from_bytes`](Self::deserialize_from_bytes) on any target.
+    ///
+    /// # Errors
+    /// What FAISS reports while it writes an index that is not flat.
+    pub async fn serialize_to_bytes(&self) -> Result<Vec<u8>> {
+        self.ask(Store::serialize_to_bytes).await
+    }
+}
+
+fn into_documents(hits: Vec<Hit>) -> Vec<Arc<Document>> {
+    hits.into_iter().map(|hit| hit.document).collect()
+}
+
+/// Says what the caller should know, and gives the hits.
+fn warned(found: RelevanceHits) -> Vec<Hit> {
+    for warning in &found.warnings {
+        log::warn!(target: "twindex::relevance", "{}: {warning}", warning.code());
+    }
+    found.hits
+}
+
+fn texts_of(documents: &[Document]) -> Vec<String> {
+    documents.iter().map(|document| document.page_content.clone()).collect()
+}
+
+fn check_count(what: &'static str, expected: usize, actual: usize) -> Result<()> {
+    if expected == actual {
+        return Ok(());
+    }
+    Err(twindex_core::Error::LengthMismatch { what, expected, actual }.into())
+}
+
+fn set_ids(documents: &mut [Document], ids: Option<Vec<String>>) -> Result<()> {
+    // As in LangChain, an empty list of ids counts as none.
+    if let Some(ids) = ids.filter(|ids| !ids.is_empty()) {
+        check_count("ids", documents.len(), ids.len())?;
+        for (document, id) in documents.iter_mut().zip(ids) {
+            document.id = Some(id);
+        }
+    }
+    Ok(())
+}
+
+fn documents(
+    texts: Vec<String>,
+    metadatas: Option<Vec<Metadata>>,
+    ids: Option<Vec<String>>,
+) -> Result<Vec<Document>> {
+    let mut documents: Vec<Document> = texts.into_iter().map(Document::new).collect();
+    if let Some(metadatas) = metadatas {
+        check_count("metadatas", documents.len(), metadatas.len())?;
+        for (document, metadata) in documents.iter_mut().zip(metadatas) {
+            document.metadata = metadata;
+        }
+    }
+    set_ids(&mut documents, ids)?;
+    Ok(documents)
+}
