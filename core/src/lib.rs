@@ -1,8 +1,52 @@
-//! The semantics of the Twindex vector store.
+//! The semantics of the Twindex vector store, once, for every target.
+//!
+//! Synchronous, safe Rust that does no I/O, reads no clock and draws no random number; it compiles for
+//! `wasm32-unknown-unknown` as for a server. The shells around it (`twindex` on tokio with FAISS, `twindex-wasm` in browsers and Node) embed texts, hold the lock and
+//! read files; what a store *does* is decided here.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use twindex_core::{DeleteOptions, Document, Filter, FlatEngine, Metric, Rows, SearchOptions, Settings, Store};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // A store knows its metric and its engine; vectors come with the documents.
+//! let engine = Arc::new(FlatEngine::default());
+//! let mut store = Store::new(Settings::new().metric(Metric::Cosine), engine.clone())?;
+//! let documents = vec![
+//!     Document::new("amble").with_id("v1").with("pos", "verb"),
+//!     Document::new("sprint").with_id("v2").with("pos", "verb"),
+//!     Document::new("turtle").with_id("n1").with("pos", "noun"),
+//! ];
+//! let vectors = [0.9, 0.1, 0.2, 1.0, 1.0, 0.0];
+//! store.add(documents, Rows::new(&vectors, 2)?, &|| unreachable!("all have ids"))?;
+//!
+//! // A filter works inside the search: as many matches as asked for come back, if they exist.
+//! let verbs: Filter = serde_json::json!({"pos": "verb"}).try_into()?;
+//! let hits = store.search(&[1.0, 0.0], &SearchOptions::new().k(2).filter(verbs))?;
+//! assert_eq!(hits.iter().map(|hit| &*hit.document.page_content).collect::<Vec<_>>(), ["amble", "sprint"]);
+//!
+//! // The same bytes open on every target.
+//! let bytes = store.serialize_to_bytes()?;
+//! let mut copy = Store::deserialize_from_bytes(&bytes, engine)?;
+//! copy.delete(&DeleteOptions::ids(["v1"]))?;
+//! assert_eq!((store.len(), copy.len()), (3, 2));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | module or type | what |
+//! | --- | --- |
+//! | [`Store`] | documents, ids and vectors kept together; search, MMR, add, upsert, delete, merge |
+//! | [`Filter`], [`SearchOptions`], [`MmrOptions`], [`DeleteOptions`] | what is asked of it |
+//! | [`VectorIndex`], [`Engine`] | the seam to what holds the vectors: [`FlatIndex`] here, FAISS on a server |
+//! | [`kernel`] | scan kernels that choose candidates, and the portable one that scores them, to the bit the same everywhere |
+//! | [`bytes`] | the byte format |
+//! | [`text`] | splitters with LangChain's results, loaders |
 #![forbid(unsafe_code)]
 
 pub mod bytes;
 mod document;
+mod documents;
 mod error;
 mod filter;
 mod flat;
@@ -20,6 +64,7 @@ mod topk;
 mod value;
 
 pub use document::{Document, IdSource, forget_empty_ids};
+pub use documents::Documents;
 pub use error::{Error, Result};
 pub use filter::Filter;
 pub use flat::{FlatEngine, FlatIndex, RowStats, SharedRows};

@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use twindex_core::bytes::{
-    self, HEADER_LEN, Head, Layout, Section, SectionKind, check_padding, check_vectors, decode_documents,
-    decode_settings, verify, verify_checksum,
+    self, HEADER_LEN, Head, Layout, Section, SectionKind, check_padding, check_vectors, decode_settings,
+    verify, verify_checksum,
 };
-use twindex_core::{Document, Metric, RowStats, Store, VectorIndex};
+use twindex_core::{Documents, Metric, RowStats, Store, VectorIndex};
 use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::engine::NativeEngine;
@@ -103,14 +103,14 @@ pub(crate) fn load(path: &Path, engine: &NativeEngine, options: LoadOptions) -> 
         read_section(&mut file, layout.require(SectionKind::Documents)?).map_err(|e| e.at(path))?;
     let head = decode_settings(&settings)?;
     check_vectors(&layout, &head)?;
-    // Documents are decoded while the vectors are read: both take about as long.
+    // Documents are checked while the vectors are read.
     let (index, documents) = thread::scope(|scope| {
-        let decoding = scope.spawn(|| decode_documents(&documents, head.count));
+        let decoding = scope.spawn(|| Documents::decode(documents, head.count));
         let index = read_index(&mut file, path, &layout, &head, engine, options);
         let documents = decoding.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         (index, documents)
     });
-    let (index, documents): (_, Vec<Document>) = (index?, documents?);
+    let (index, documents): (_, Documents) = (index?, documents?);
     Ok(Store::from_parts(head.settings, engine.shared(), documents, index)?)
 }
 

@@ -9,7 +9,7 @@ use twindex_core::{
     Rows, SearchArgs, SearchOptions, SearchType, Settings, Store, StoreInfo, flatten, forget_empty_ids,
 };
 
-use crate::embeddings::Embeddings;
+use crate::embeddings::{Embeddings, EmbeddingsError};
 use crate::engine::{EngineKind, NativeEngine};
 use crate::error::{Error, Result};
 use crate::local::{self, LoadOptions};
@@ -417,7 +417,9 @@ impl VectorStore {
             return Ok(Vec::new());
         }
         let vectors = self.inner.embeddings.embed_documents(texts).await?;
-        check_count("vectors from the embedding model", texts.len(), vectors.len())?;
+        if vectors.len() != texts.len() {
+            return Err(EmbeddingsError::WrongCount { expected: texts.len(), actual: vectors.len() }.into());
+        }
         Ok(vectors)
     }
 

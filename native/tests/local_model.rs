@@ -1,5 +1,6 @@
 //! A model's folder, computed off the runtime's threads: a tiny random one written here, and the real one where
 //! `TWINDEX_MODEL_DIR` says where it is.
+#![cfg(feature = "local")]
 
 #[path = "../../core/embed/tests/tiny_model/mod.rs"]
 #[allow(dead_code, reason = "shared with the tests of twindex-embed, which use all of it")]

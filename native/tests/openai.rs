@@ -1,4 +1,5 @@
 //! The OpenAI-compatible client against a real HTTP server on this machine.
+#![cfg(feature = "openai")]
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};

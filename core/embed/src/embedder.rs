@@ -147,13 +147,15 @@ impl Embedder {
         order.sort_by_key(|&i| tokens[i].ids.len());
         let mut vectors = vec![Vec::new(); texts.len()];
         let mut rest = &order[..];
-        while let Some(&shortest) = rest.first() {
+        while let Some(&first) = rest.first() {
             // Ascending lengths: the batch is as long as its last text, so it ends before the text that breaks a bound.
-            let mut count = 1;
-            let mut padded = tokens[shortest].ids.len();
+            let shortest = tokens[first].ids.len();
+            let (mut count, mut padded) = (1, shortest);
             while let Some(&next) = rest.get(count) {
                 let length = tokens[next].ids.len();
-                if count == BATCH_TEXTS || (count + 1) * length > BATCH_TOKENS {
+                // Padding costs as much as text: nothing much longer than the shortest joins.
+                let too_long = length > shortest + shortest / 4 + 4;
+                if count == BATCH_TEXTS || too_long || (count + 1) * length > BATCH_TOKENS {
                     break;
                 }
                 (count, padded) = (count + 1, length);

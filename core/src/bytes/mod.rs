@@ -3,13 +3,15 @@
 //! A header and a table of sections ([`Layout`]), small structured parts in postcard, vectors as one block of
 //! little-endian f32 at a 64-byte boundary. Everything read is treated as hostile: counts are checked against the bytes there are
 //! before anything is allocated, nesting is bounded, and damage is a typed error.
+//!
+#![doc = include_str!("../../FORMAT.md")]
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::document::Document;
+use crate::documents::Documents;
 use crate::error::{Error, Result};
 use crate::index::{Engine, VectorIndex};
 use crate::metric::Metric;
@@ -20,6 +22,9 @@ mod layout;
 #[cfg(test)]
 mod tests;
 mod v1;
+mod wire;
+
+pub(crate) use v1::{document_at, document_len, encode_documents, id_at, scan_documents};
 
 pub use layout::{ALIGNMENT, HEADER_LEN, Layout, MAGIC, Section, SectionKind, VERSION};
 
@@ -56,7 +61,7 @@ pub fn checksum(bytes: &[u8]) -> u64 {
     xxh3_64(bytes)
 }
 
-/// What the documents and settings sections hold.
+/// What the settings section holds.
 #[derive(Debug)]
 pub struct Head {
     /// The stored settings.
@@ -71,14 +76,6 @@ pub struct Head {
 /// `corrupt` if it contradicts the format.
 pub fn decode_settings(bytes: &[u8]) -> Result<Head> {
     v1::decode_settings(bytes)
-}
-
-/// Decodes the documents section (its checksum verified already) of `count` documents.
-///
-/// # Errors
-/// `corrupt` if it contradicts the format.
-pub fn decode_documents(bytes: &[u8], count: usize) -> Result<Vec<Document>> {
-    v1::decode_documents(bytes, count)
 }
 
 /// Fails unless the bytes before a section are zero.
@@ -147,7 +144,7 @@ impl Store {
     pub fn encode(&self) -> Result<Encoded<'_>> {
         let mut sections: Vec<(SectionKind, Cow<'_, [u8]>)> = vec![
             (SectionKind::Settings, v1::encode_settings(self.settings(), self.len()).into()),
-            (SectionKind::Documents, v1::encode_documents(self.documents()).into()),
+            (SectionKind::Documents, encode_documents(self.documents()).into()),
         ];
         if let Some(index) = self.index() {
             match index.rows() {
@@ -209,7 +206,7 @@ impl Store {
                 })
             }
         };
-        let documents = decode_documents(documents.of(bytes), head.count)?;
+        let documents = Documents::decode(documents.of(bytes).to_vec(), head.count)?;
         Store::from_parts(head.settings, engine, documents, index)
     }
 }

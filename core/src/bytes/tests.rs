@@ -1,5 +1,5 @@
 use super::*;
-use crate::{DeleteOptions, Filter, FlatEngine, SearchOptions, Value};
+use crate::{DeleteOptions, Document, Filter, FlatEngine, SearchOptions, Value};
 
 fn store(settings: Settings, documents: Vec<Document>, vectors: &[f32], dim: usize) -> Store {
     let mut store = Store::new(settings, Arc::new(FlatEngine::default())).expect("settings");
@@ -32,7 +32,7 @@ fn a_store_comes_back_whole_and_encodes_to_the_same_bytes() {
         let bytes = store.serialize_to_bytes().unwrap();
         assert_eq!(bytes.len() as u64, store.encode().unwrap().byte_len());
         let back = decode(&bytes).unwrap();
-        assert_eq!(back.documents(), store.documents());
+        assert!(back.documents().iter().eq(store.documents().iter()));
         assert_eq!(back.settings(), store.settings());
         assert_eq!(back.vectors().unwrap(), store.vectors().unwrap());
         assert_eq!(back.serialize_to_bytes().unwrap(), bytes);
@@ -125,6 +125,9 @@ fn hostile_sections_with_right_checksums_are_refused() {
         ("a key twice", SectionKind::Documents, document(&[2, 1, b'a', 0, 1, b'a', 0])),
         ("a small UInt", SectionKind::Documents, document(&[1, 1, b'a', 3, 5])),
         ("a NaN", SectionKind::Documents, document(&[1, 1, b'a', 4, 0, 0, 0, 0, 0, 0, 0xf8, 0x7f])),
+        ("a number in too many bytes", SectionKind::Documents, document(&[1, 1, b'a', 2, 0x82, 0])),
+        ("a number of 65 bits", SectionKind::Documents, document(&[&[1, 1, b'a', 2][..], &[0xff; 9], &[2]].concat())),
+        ("a boolean of 2", SectionKind::Documents, document(&[1, 1, b'a', 1, 2])),
         ("an unknown value", SectionKind::Documents, document(&[1, 1, b'a', 8])),
         ("settings too short", SectionKind::Settings, vec![0]),
         ("a metric there is not", SectionKind::Settings, vec![3, 0, 1, 2, 3, 4, b'F', b'l', b'a', b't']),
@@ -159,4 +162,24 @@ fn foreign_and_newer_files_are_named() {
     let mut newer = sample(Metric::L2).serialize_to_bytes().unwrap();
     newer[8] = 2;
     assert_eq!(decode(&newer).unwrap_err(), Error::NewerVersion { supported: 1, actual: 2 });
+}
+
+/// The examples of FORMAT.md, read from its hex dumps.
+fn examples() -> Vec<Vec<u8>> {
+    let text = include_str!("../../FORMAT.md").split("## Examples").nth(1).expect("the examples");
+    let dumps = text.split("```").skip(1).step_by(2);
+    dumps
+        .map(|dump| {
+            let lines = dump.lines().filter_map(|line| line.split_once("  "));
+            lines.flat_map(|(_, hex)| hex.split(' ').map(|byte| u8::from_str_radix(byte, 16).expect("hex"))).collect()
+        })
+        .collect()
+}
+
+#[test]
+fn the_format_document_shows_real_bytes() {
+    let empty = Store::new(Settings::new(), Arc::new(FlatEngine::default())).unwrap();
+    let document = Document::new("hi").with_id("a").with("n", 1);
+    let one = store(Settings::new().metric(Metric::Cosine), vec![document], &[3.0, 4.0], 2);
+    assert_eq!(examples(), [empty.serialize_to_bytes().unwrap(), one.serialize_to_bytes().unwrap()]);
 }

@@ -1,24 +1,19 @@
 //! The structured sections of version 1, in postcard. Frozen: what is here never changes its meaning.
 //!
-//! Written by hand against serde, not derived on the domain types: the wire cannot change by accident, documents are
-//! written without a copy, and reading bounds nesting and allocation.
+//! Written against serde by hand, not derived on the domain types, so that the wire cannot change by accident. Settings are
+//! read by serde; documents, of which there are many, by [`wire`](super::wire), which can also pass over one without building it.
 
-use std::fmt;
-use std::sync::Arc;
-
-use serde::de::{self, DeserializeSeed, Deserializer, EnumAccess, SeqAccess, VariantAccess, Visitor};
 use serde::ser::{SerializeSeq, SerializeStruct, SerializeTuple, Serializer};
 use serde::{Deserialize, Serialize};
 
 use super::Head;
+use super::wire::{Damage, Reader, variant};
 use crate::document::Document;
+use crate::documents::Documents;
 use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::store::Settings;
-use crate::value::{MAX_NESTING, Metadata, Value};
-
-/// Never more than this many items are reserved on the word of the input.
-const MAX_RESERVE: usize = 1024;
+use crate::value::{Metadata, Value};
 
 #[derive(Serialize, Deserialize)]
 struct SettingsV1<'a> {
@@ -79,43 +74,80 @@ pub(super) fn decode_settings(bytes: &[u8]) -> Result<Head> {
     Ok(Head { settings, count: number("count", wire.count, crate::MAX_DOCUMENTS as u64)? })
 }
 
-pub(super) fn encode_documents(documents: &[Arc<Document>]) -> Vec<u8> {
+/// The documents section: a postcard sequence of documents.
+pub(crate) fn encode_documents(documents: &Documents) -> Vec<u8> {
     // Texts are most of the section; a guess near the truth avoids growing in steps.
-    let guess = documents.iter().map(|d| d.page_content.len() + 48).sum();
-    let wire = DocumentsOut(documents);
-    postcard::to_extend(&wire, Vec::with_capacity(guess)).expect("stored documents encode")
+    let guess = documents.iter_encoded().map(|d| d.map_or_else(|d| d.page_content.len() + 64, <[u8]>::len)).sum();
+    let mut out = postcard::to_extend(&(documents.len() as u64), Vec::with_capacity(guess)).expect(ENCODES);
+    for document in documents.iter_encoded() {
+        match document {
+            Ok(bytes) => out.extend_from_slice(bytes),
+            Err(document) => out = postcard::to_extend(&DocumentOut(document), out).expect(ENCODES),
+        }
+    }
+    out
 }
 
-pub(super) fn decode_documents(bytes: &[u8], count: usize) -> Result<Vec<Document>> {
-    let corrupt = |reason: String| Error::Corrupt { section: "documents", reason };
-    let mut deserializer = postcard::Deserializer::from_bytes(bytes);
-    let documents = DocumentsIn { count, limit: bytes.len() }
-        .deserialize(&mut deserializer)
-        .map_err(|error| corrupt(error.to_string()))?;
-    let rest = deserializer.finalize().map_err(|error| corrupt(error.to_string()))?;
-    if !rest.is_empty() {
-        return Err(corrupt(format!("{} bytes follow the last document", rest.len())));
-    }
-    if documents.len() != count {
-        return Err(corrupt(format!("{count} documents expected, got {}", documents.len())));
-    }
-    Ok(documents)
+const ENCODES: &str = "checked documents encode";
+
+/// Checks the documents section and finds where each document starts.
+pub(crate) fn scan_documents(bytes: &[u8], count: usize) -> Result<Vec<u64>> {
+    let mut reader = Reader::new(bytes);
+    scan(&mut reader, bytes.len(), count)
+        .and_then(|offsets| if reader.left() == 0 { Ok(offsets) } else { Err("bytes follow the last document") })
+        .map_err(|damage| Error::Corrupt {
+            section: "documents",
+            reason: format!("at byte {}: {damage}", bytes.len() - reader.left()),
+        })
 }
 
-struct DocumentsOut<'a>(&'a [Arc<Document>]);
+fn scan(reader: &mut Reader<'_>, len: usize, count: usize) -> Result<Vec<u64>, Damage> {
+    if reader.count(3)? != count {
+        return Err("another number of documents than the settings announce");
+    }
+    let mut offsets = Vec::with_capacity(count);
+    for _ in 0..count {
+        offsets.push((len - reader.left()) as u64);
+        skip_document(reader)?;
+    }
+    Ok(offsets)
+}
+
+fn skip_document(reader: &mut Reader<'_>) -> Result<(), Damage> {
+    reader.text()?;
+    reader.text()?;
+    reader.skip_map(1)
+}
+
+/// The id of a document that starts here, checked by [`scan_documents`].
+pub(crate) fn id_at(bytes: &[u8]) -> &str {
+    Reader::new(bytes).text().expect(SCANNED)
+}
+
+/// The document that starts here, checked by [`scan_documents`].
+pub(crate) fn document_at(bytes: &[u8]) -> Document {
+    let mut reader = Reader::new(bytes);
+    let mut read = || {
+        let id = Some(reader.text()?.to_owned());
+        Ok::<_, Damage>(Document { id, page_content: reader.text()?.to_owned(), metadata: reader.map(1)? })
+    };
+    read().expect(SCANNED)
+}
+
+/// How many bytes the document that starts here takes, checked by [`scan_documents`].
+pub(crate) fn document_len(bytes: &[u8]) -> usize {
+    let mut reader = Reader::new(bytes);
+    skip_document(&mut reader).expect(SCANNED);
+    bytes.len() - reader.left()
+}
+
+const SCANNED: &str = "the section was checked when it was opened";
+
 struct DocumentOut<'a>(&'a Document);
 struct MapOut<'a>(&'a Metadata);
 struct EntryOut<'a>(&'a str, &'a Value);
 struct ValueOut<'a>(&'a Value);
 struct ListOut<'a>(&'a [Value]);
-
-impl Serialize for DocumentsOut<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut seq = serializer.serialize_seq(Some(self.0.len()))?;
-        self.0.iter().try_for_each(|document| seq.serialize_element(&DocumentOut(document)))?;
-        seq.end()
-    }
-}
 
 impl Serialize for DocumentOut<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -153,227 +185,18 @@ impl Serialize for ListOut<'_> {
 }
 
 const VALUE: &str = "Value";
-const VARIANTS: &[&str] = &["Null", "Bool", "Int", "UInt", "Float", "String", "List", "Map"];
 
 impl Serialize for ValueOut<'_> {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         match self.0 {
-            Value::Null => s.serialize_unit_variant(VALUE, 0, VARIANTS[0]),
-            Value::Bool(b) => s.serialize_newtype_variant(VALUE, 1, VARIANTS[1], b),
-            Value::Int(n) => s.serialize_newtype_variant(VALUE, 2, VARIANTS[2], n),
-            Value::UInt(n) => s.serialize_newtype_variant(VALUE, 3, VARIANTS[3], n),
-            Value::Float(x) => s.serialize_newtype_variant(VALUE, 4, VARIANTS[4], x),
-            Value::String(text) => s.serialize_newtype_variant(VALUE, 5, VARIANTS[5], text),
-            Value::List(items) => s.serialize_newtype_variant(VALUE, 6, VARIANTS[6], &ListOut(items)),
-            Value::Map(map) => s.serialize_newtype_variant(VALUE, 7, VARIANTS[7], &MapOut(map)),
+            Value::Null => s.serialize_unit_variant(VALUE, variant::NULL, "Null"),
+            Value::Bool(b) => s.serialize_newtype_variant(VALUE, variant::BOOL, "Bool", b),
+            Value::Int(n) => s.serialize_newtype_variant(VALUE, variant::INT, "Int", n),
+            Value::UInt(n) => s.serialize_newtype_variant(VALUE, variant::UINT, "UInt", n),
+            Value::Float(x) => s.serialize_newtype_variant(VALUE, variant::FLOAT, "Float", x),
+            Value::String(text) => s.serialize_newtype_variant(VALUE, variant::STRING, "String", text),
+            Value::List(items) => s.serialize_newtype_variant(VALUE, variant::LIST, "List", &ListOut(items)),
+            Value::Map(map) => s.serialize_newtype_variant(VALUE, variant::MAP, "Map", &MapOut(map)),
         }
-    }
-}
-
-/// Reads a list of things that a seed each reads.
-fn read_list<'de, A: SeqAccess<'de>, T, S>(
-    mut seq: A,
-    mut seed: impl FnMut() -> S,
-) -> Result<Vec<T>, A::Error>
-where
-    S: DeserializeSeed<'de, Value = T>,
-{
-    let mut items = Vec::with_capacity(seq.size_hint().unwrap_or(0).min(MAX_RESERVE));
-    while let Some(item) = seq.next_element_seed(seed())? {
-        items.push(item);
-    }
-    items.shrink_to_fit();
-    Ok(items)
-}
-
-struct DocumentsIn {
-    count: usize,
-    limit: usize,
-}
-
-impl<'de> DeserializeSeed<'de> for DocumentsIn {
-    type Value = Vec<Document>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for DocumentsIn {
-    type Value = Vec<Document>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("documents")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        // A document takes at least three bytes, so this many cannot be a lie of more than the input's size.
-        let mut documents = Vec::with_capacity(self.count.min(self.limit / 3 + 1));
-        while let Some(document) = seq.next_element_seed(DocumentIn)? {
-            documents.push(document);
-        }
-        Ok(documents)
-    }
-}
-
-struct DocumentIn;
-
-impl<'de> DeserializeSeed<'de> for DocumentIn {
-    type Value = Document;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Document, D::Error> {
-        deserializer.deserialize_tuple(3, self)
-    }
-}
-
-impl<'de> Visitor<'de> for DocumentIn {
-    type Value = Document;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("id, page_content and metadata")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Document, A::Error> {
-        let missing = || de::Error::invalid_length(0, &"three fields");
-        let id: String = seq.next_element()?.ok_or_else(missing)?;
-        let page_content: String = seq.next_element()?.ok_or_else(missing)?;
-        let metadata = seq.next_element_seed(MapIn { depth: 0 })?.ok_or_else(missing)?;
-        Ok(Document { id: Some(id), page_content, metadata })
-    }
-}
-
-struct MapIn {
-    depth: usize,
-}
-
-impl<'de> DeserializeSeed<'de> for MapIn {
-    type Value = Metadata;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Metadata, D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for MapIn {
-    type Value = Metadata;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a map as a sorted list of entries")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Metadata, A::Error> {
-        let entries = read_list(seq, || EntryIn { depth: self.depth })?;
-        Metadata::from_sorted(entries).ok_or_else(|| de::Error::custom("keys of a map are not sorted"))
-    }
-}
-
-struct EntryIn {
-    depth: usize,
-}
-
-impl<'de> DeserializeSeed<'de> for EntryIn {
-    type Value = (Box<str>, Value);
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_tuple(2, self)
-    }
-}
-
-impl<'de> Visitor<'de> for EntryIn {
-    type Value = (Box<str>, Value);
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key and a value")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let missing = || de::Error::invalid_length(0, &"a key and a value");
-        let key: Box<str> = seq.next_element()?.ok_or_else(missing)?;
-        let value = seq.next_element_seed(ValueIn { depth: self.depth + 1 })?.ok_or_else(missing)?;
-        Ok((key, value))
-    }
-}
-
-struct ListIn {
-    depth: usize,
-}
-
-impl<'de> DeserializeSeed<'de> for ListIn {
-    type Value = Vec<Value>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for ListIn {
-    type Value = Vec<Value>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
-        read_list(seq, || ValueIn { depth: self.depth + 1 })
-    }
-}
-
-struct ValueIn {
-    depth: usize,
-}
-
-impl<'de> DeserializeSeed<'de> for ValueIn {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        if self.depth > MAX_NESTING {
-            return Err(de::Error::custom(format!("metadata nests more than {MAX_NESTING} levels deep")));
-        }
-        deserializer.deserialize_enum(VALUE, VARIANTS, self)
-    }
-}
-
-impl<'de> Visitor<'de> for ValueIn {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
-    }
-
-    fn visit_enum<A: EnumAccess<'de>>(self, data: A) -> Result<Value, A::Error> {
-        let (variant, content): (u32, _) = data.variant_seed(Variant)?;
-        Ok(match variant {
-            0 => {
-                content.unit_variant()?;
-                Value::Null
-            }
-            1 => Value::Bool(content.newtype_variant()?),
-            2 => Value::Int(content.newtype_variant()?),
-            3 => match content.newtype_variant::<u64>()? {
-                n if i64::try_from(n).is_ok() => {
-                    return Err(de::Error::custom("an integer that fits i64 is written as UInt"));
-                }
-                n => Value::UInt(n),
-            },
-            4 => match content.newtype_variant::<f64>()? {
-                x if x.is_finite() => Value::Float(x),
-                _ => return Err(de::Error::custom("a float is not finite")),
-            },
-            5 => Value::String(content.newtype_variant()?),
-            6 => Value::List(content.newtype_variant_seed(ListIn { depth: self.depth })?),
-            7 => Value::Map(content.newtype_variant_seed(MapIn { depth: self.depth })?),
-            other => return Err(de::Error::custom(format!("value kinds 0 to 7 expected, got {other}"))),
-        })
-    }
-}
-
-/// The number of an enum variant, as it is.
-struct Variant;
-
-impl<'de> DeserializeSeed<'de> for Variant {
-    type Value = u32;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<u32, D::Error> {
-        u32::deserialize(deserializer)
     }
 }

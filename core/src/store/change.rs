@@ -30,7 +30,7 @@ impl Store {
             return Err(Error::IdAlreadyExists { ids: existing });
         }
         self.append_rows(self.prepare(vectors).as_rows())?;
-        self.remember(documents);
+        self.remember(documents.into_iter());
         Ok(ids)
     }
 
@@ -66,7 +66,7 @@ impl Store {
             }
             self.forget(&replaced);
         }
-        self.remember(documents);
+        self.remember(documents.into_iter());
         Ok(ids)
     }
 
@@ -97,7 +97,7 @@ impl Store {
                 doomed
             }
             (None, Some(filter)) => {
-                Positions::try_filter(self.len(), |position| filter.matches(&self.documents[position]))?
+                Positions::try_filter(self.len(), |position| filter.matches(self.documents.at(position)))?
             }
         };
         if let Some(index) = &mut self.index
@@ -130,8 +130,7 @@ impl Store {
         }
         let ids: Vec<String> = other
             .documents
-            .iter()
-            .map(|document| ids::id_of(document))
+            .ids()
             .filter(|id| self.get(id).is_some())
             .map(str::to_owned)
             .collect();
@@ -196,7 +195,7 @@ impl Store {
             for (_, value) in document.metadata.iter() {
                 value.check(1).map_err(|reason| Error::InvalidMetadata { row, reason })?;
             }
-            let id = ids::id_of(document);
+            let id = document.id.as_deref().unwrap_or_default();
             if !seen.insert(id) && !duplicates.iter().any(|known| known == id) {
                 duplicates.push(id.to_owned());
             }
@@ -220,12 +219,8 @@ impl Store {
         Prepared { data, dim: vectors.dim() }
     }
 
-    fn remember(&mut self, documents: impl IntoIterator<Item = Arc<Document>>) {
+    fn remember(&mut self, documents: impl ExactSizeIterator<Item = Arc<Document>>) {
         let before = self.documents.len();
-        let documents = documents.into_iter();
-        if before == 0 {
-            self.documents.reserve_exact(documents.size_hint().0);
-        }
         self.documents.extend(documents);
         for position in before..self.documents.len() {
             self.ids.insert(position, &self.documents);
@@ -233,11 +228,7 @@ impl Store {
     }
 
     fn forget(&mut self, positions: &Positions) {
-        let mut position = 0;
-        self.documents.retain(|_| {
-            position += 1;
-            !positions.contains(position - 1)
-        });
+        self.documents.remove(positions);
         self.ids.rebuild(&self.documents);
     }
 }

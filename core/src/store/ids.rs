@@ -1,11 +1,10 @@
 //! From id to position, without a second copy of the ids.
 
 use std::hash::BuildHasher;
-use std::sync::Arc;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use crate::document::Document;
+use crate::documents::Documents;
 
 /// A hash table of positions; the ids themselves are in the documents.
 #[derive(Debug, Default)]
@@ -14,18 +13,12 @@ pub(super) struct IdMap {
     hasher: DefaultHashBuilder,
 }
 
-/// The id of a stored document, which always has one.
-pub(super) fn id_of(document: &Document) -> &str {
-    document.id.as_deref().unwrap_or_default()
-}
-
 impl IdMap {
-    /// The map of these documents; `None` if one has no id or two have the same.
-    pub(super) fn of(documents: &[Arc<Document>]) -> Option<Self> {
+    /// The map of these documents; `None` if two have the same id.
+    pub(super) fn of(documents: &Documents) -> Option<Self> {
         let mut map =
             Self { table: HashTable::with_capacity(documents.len()), hasher: DefaultHashBuilder::default() };
-        for (position, document) in documents.iter().enumerate() {
-            let id = document.id.as_deref()?;
+        for (position, id) in documents.ids().enumerate() {
             if map.find(id, documents).is_some() {
                 return None;
             }
@@ -34,21 +27,21 @@ impl IdMap {
         Some(map)
     }
 
-    pub(super) fn find(&self, id: &str, documents: &[Arc<Document>]) -> Option<usize> {
+    pub(super) fn find(&self, id: &str, documents: &Documents) -> Option<usize> {
         let hash = self.hasher.hash_one(id);
-        self.table.find(hash, |&p| id_of(&documents[p as usize]) == id).map(|&p| p as usize)
+        self.table.find(hash, |&p| documents.id(p as usize) == id).map(|&p| p as usize)
     }
 
     /// Puts in the id of the document at a position, which must be new.
-    pub(super) fn insert(&mut self, position: usize, documents: &[Arc<Document>]) {
-        let hash = |position: u32| self.hasher.hash_one(id_of(&documents[position as usize]));
+    pub(super) fn insert(&mut self, position: usize, documents: &Documents) {
+        let hash = |position: u32| self.hasher.hash_one(documents.id(position as usize));
         // A store never holds more than `MAX_DOCUMENTS`, so positions fit.
         let position = position as u32;
         self.table.insert_unique(hash(position), position, |&p| hash(p));
     }
 
     /// Makes the map anew after positions have moved. The ids are known to be different.
-    pub(super) fn rebuild(&mut self, documents: &[Arc<Document>]) {
+    pub(super) fn rebuild(&mut self, documents: &Documents) {
         self.table.clear();
         for position in 0..documents.len() {
             self.insert(position, documents);

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::document::Document;
+use crate::documents::Documents;
 use crate::error::{Error, Result};
 use crate::index::{Engine, IndexInfo, VectorIndex};
 use crate::metric::Metric;
@@ -103,7 +104,7 @@ pub struct Store {
     settings: Settings,
     engine: Arc<dyn Engine>,
     index: Option<Box<dyn VectorIndex>>,
-    documents: Vec<Arc<Document>>,
+    documents: Documents,
     ids: IdMap,
     relevance: Option<RelevanceScoreFn>,
 }
@@ -129,17 +130,17 @@ impl Store {
             Some(dim) => Some(engine.create(&settings.kind, dim, settings.metric)?),
             None => None,
         };
-        Ok(Self { settings, engine, index, documents: Vec::new(), ids: IdMap::default(), relevance: None })
+        Ok(Self { settings, engine, index, documents: Documents::default(), ids: IdMap::default(), relevance: None })
     }
 
     /// A store of parts that belong together: row `p` of the index to document `p`. For those who read files.
     ///
     /// # Errors
-    /// `corrupt` if the parts do not fit: counts, dimension or metric differ, a document has no id or one that came before.
+    /// `corrupt` if the parts do not fit: counts, dimension or metric differ, an id comes twice.
     pub fn from_parts(
         settings: Settings,
         engine: Arc<dyn Engine>,
-        documents: Vec<Document>,
+        documents: Documents,
         index: Option<Box<dyn VectorIndex>>,
     ) -> Result<Self> {
         let corrupt = |reason: String| Err(Error::Corrupt { section: "settings", reason });
@@ -162,11 +163,10 @@ impl Store {
                 index.metric()
             ));
         }
-        let documents: Vec<Arc<Document>> = documents.into_iter().map(Arc::new).collect();
         let Some(ids) = IdMap::of(&documents) else {
             return Err(Error::Corrupt {
                 section: "documents",
-                reason: "an id is missing or comes twice".into(),
+                reason: "an id comes twice".into(),
             });
         };
         Ok(Self { settings, engine, index, documents, ids, relevance: None })
@@ -214,16 +214,16 @@ impl Store {
         self.index.as_deref()
     }
 
-    /// All documents, by position.
+    /// The docstore: all documents, by position.
     #[must_use]
-    pub fn documents(&self) -> &[Arc<Document>] {
+    pub fn documents(&self) -> &Documents {
         &self.documents
     }
 
     /// The document stored under an id.
     #[must_use]
     pub fn get(&self, id: &str) -> Option<&Arc<Document>> {
-        self.position(id).map(|position| &self.documents[position])
+        self.position(id).map(|position| self.documents.at(position))
     }
 
     /// The position of an id. Positions move when documents before it are deleted.
@@ -239,7 +239,7 @@ impl Store {
 
     /// LangChain's map from position to id.
     pub fn index_to_docstore_id(&self) -> impl ExactSizeIterator<Item = (usize, &str)> {
-        self.documents.iter().map(|document| ids::id_of(document)).enumerate()
+        self.documents.ids().enumerate()
     }
 
     /// The vector of an id, as it is stored.
@@ -294,10 +294,6 @@ impl Store {
     /// What the store is and what it takes in memory.
     #[must_use]
     pub fn info(&self) -> StoreInfo {
-        let texts = self.documents.iter().map(|d| d.page_content.len() as u64).sum();
-        let own = self.documents.capacity() * size_of::<Arc<Document>>()
-            + self.documents.len() * (size_of::<Document>() + 2 * size_of::<usize>())
-            + self.documents.iter().map(|d| ids::id_of(d).len()).sum::<usize>();
         StoreInfo {
             count: self.len(),
             dim: self.dim(),
@@ -306,8 +302,8 @@ impl Store {
             kind: self.settings.kind.clone(),
             engine: self.engine.name(),
             index: self.index.as_ref().map(|index| index.info()),
-            text_bytes: texts,
-            document_bytes: own as u64 + self.ids.bytes(),
+            document_bytes: self.documents.own_bytes() + self.ids.bytes(),
+            encoded_bytes: self.documents.encoded_bytes(),
         }
     }
 }
@@ -329,8 +325,8 @@ pub struct StoreInfo {
     pub engine: &'static str,
     /// What the index says of itself, once there is one.
     pub index: Option<IndexInfo>,
-    /// Bytes of all texts.
-    pub text_bytes: u64,
     /// Bytes the store itself takes for documents, beyond text and metadata: records, ids, the map of ids.
     pub document_bytes: u64,
+    /// Bytes of the documents section it was opened from and still decodes documents from, texts and metadata included.
+    pub encoded_bytes: u64,
 }

@@ -282,7 +282,7 @@ impl Store {
     fn among(&self, filter: Option<&Filter>) -> Result<Option<Positions>> {
         match filter {
             Some(filter) if !filter.accepts_everything() => {
-                Positions::try_filter(self.len(), |position| filter.matches(&self.documents[position]))
+                Positions::try_filter(self.len(), |position| filter.matches(self.documents.at(position)))
                     .map(Some)
             }
             _ => Ok(None),
@@ -293,7 +293,7 @@ impl Store {
         neighbors
             .into_iter()
             .filter(|neighbor| threshold.is_none_or(|t| self.metric().passes(neighbor.score, t)))
-            .map(|Neighbor { position, score }| Hit { document: self.documents[position].clone(), score })
+            .map(|Neighbor { position, score }| Hit { document: self.documents.at(position).clone(), score })
             .collect()
     }
 }

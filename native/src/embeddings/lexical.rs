@@ -8,8 +8,8 @@ use super::{Embeddings, EmbeddingsError};
 const DEFAULT_DIM: usize = 384;
 /// Texts embedded between two chances for other tasks to run.
 const TEXTS_BETWEEN_YIELDS: usize = 64;
-/// Share of a word's weight that its parts have together.
-const PARTS: f64 = 0.6;
+/// What a word's parts weigh together, where the word itself weighs 1.
+const PARTS: f64 = 1.4;
 /// Weight of an English function word, where any other word has 1.
 const FUNCTION_WORD: f64 = 0.15;
 /// English words that say little about what a text is about.
@@ -30,8 +30,8 @@ const FUNCTION_WORDS: [&str; 64] = [
 ///
 /// 1. The text is lower-cased and cut into words: runs of letters and digits (as Unicode has them).
 /// 2. A word's features are itself, with weight 1 (0.15 for 64 English function words such as "the"), and its parts,
-///    which have 0.6 of that weight together: the 3 and 4 characters long pieces of the word between `<` and `>`; in
-///    scripts without spaces (Chinese, Japanese, Korean, Thai, Lao, Khmer, Burmese) single characters and pairs.
+///    which together are a vector 1.4 times as long: the pieces of 3 and of 4 characters of the word between `<` and
+///    `>`; in scripts without spaces (Chinese, Japanese, Korean, Thai, Lao, Khmer, Burmese) single characters and pairs.
 /// 3. A feature that occurs n times counts √n times.
 /// 4. Each feature is hashed (FNV-1a, 64 bits, then MurmurHash3's finalizer): the hash modulo the dimension is the
 ///    component, its top bit the sign.
@@ -313,15 +313,16 @@ mod tests {
 
     #[test]
     fn the_hash_and_the_vectors_never_change() {
-        // FNV-1a of [1, 'a'] through the finalizer, computed apart from this code.
+        // Both were computed by another program, in another language.
         assert_eq!(hash(1, &['a']), HASH_OF_A);
         let v = LexicalEmbeddings::new(8).unwrap().embed("The naïve cat sat, the cat slept. 東京");
         let bits: Vec<u32> = v.iter().map(|x| x.to_bits()).collect();
         assert_eq!(bits, BITS, "{v:?}");
     }
 
-    const HASH_OF_A: u64 = 0;
-    const BITS: [u32; 8] = [0; 8];
+    const HASH_OF_A: u64 = 0x30cc_dd7f_603d_5594;
+    const BITS: [u32; 8] =
+        [0xbc68e4e6, 0xbcbd694f, 0xbefb3e98, 0x3e857b7b, 0xbd73993d, 0xbe48eec0, 0xbe29a408, 0x3f49bd2a];
 
     #[test]
     fn case_and_punctuation_do_not_matter_and_order_does_not_either() {

