@@ -146,7 +146,9 @@ mod tests {
 
     fn documents(ids: std::ops::Range<usize>) -> Documents {
         let mut documents = Documents::default();
-        documents.extend(ids.map(|i| Arc::new(Document::new(format!("text {i}")).with_id(i.to_string()).with("n", i as u64))));
+        documents.extend(ids.map(|i| {
+            Arc::new(Document::new(format!("text {i}")).with_id(i.to_string()).with("n", i as u64))
+        }));
         documents
     }
 

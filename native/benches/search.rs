@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use faiss::Index as _;
-use twindex::core::{Document, Metadata, Metric, SearchOptions, Value};
+use twindex::core::{Document, Metadata, Metric, Value};
 use twindex::embeddings::LexicalEmbeddings;
 use twindex::{EngineKind, VectorStore};
 
@@ -29,10 +29,8 @@ struct Data {
 }
 
 fn read_data() -> Result<Data, Failure> {
-    let shared = std::env::var_os("TWINDEX_SHARED").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"),
-        PathBuf::from,
-    );
+    let shared = std::env::var_os("TWINDEX_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"), PathBuf::from);
     let folder = shared.join("data/wordnet");
     let rows = |name: &str| -> Result<Vec<Vec<f32>>, Failure> {
         Ok(floats(&folder.join(name))?.chunks_exact(384).map(<[f32]>::to_vec).collect())
@@ -41,8 +39,11 @@ fn read_data() -> Result<Data, Failure> {
     let documents = corpus
         .lines()
         .map(|line| {
-            let Value::Map(mut row) = serde_json::from_str(line)? else { return Err("a line is not a map".into()) };
-            let text = |value: Option<Value>| value.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
+            let Value::Map(mut row) = serde_json::from_str(line)? else {
+                return Err("a line is not a map".into());
+            };
+            let text =
+                |value: Option<Value>| value.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
             let metadata = match row.remove("metadata") {
                 Some(Value::Map(map)) => map,
                 _ => Metadata::new(),
@@ -84,7 +85,10 @@ fn compare(rounds: usize, mut first: impl FnMut(usize), mut second: impl FnMut(u
 }
 
 fn search(data: &Data, runtime: &tokio::runtime::Runtime) -> Result<(), Failure> {
-    println!("search by vector with documents, {} x 384, k = {K}, against FAISS IndexFlat.search", data.vectors.len());
+    println!(
+        "search by vector with documents, {} x 384, k = {K}, against FAISS IndexFlat.search",
+        data.vectors.len()
+    );
     println!("| metric | queries in a call | FAISS ms | ours ms | ours / FAISS |\n|---|---|---|---|---|");
     for metric in [Metric::L2, Metric::InnerProduct, Metric::Cosine] {
         let kind = if metric == Metric::L2 { faiss::MetricType::L2 } else { faiss::MetricType::InnerProduct };
@@ -94,7 +98,9 @@ fn search(data: &Data, runtime: &tokio::runtime::Runtime) -> Result<(), Failure>
         runtime.block_on(store.add_with_vectors(data.documents.clone(), data.vectors.clone()))?;
         for (queries, rounds) in [(1, 300), (10, 60), (1000, 7)] {
             let batch = |round: usize| -> Vec<Vec<f32>> {
-                (0..queries).map(|i| data.queries[(round * queries + i) % data.queries.len()].clone()).collect()
+                (0..queries)
+                    .map(|i| data.queries[(round * queries + i) % data.queries.len()].clone())
+                    .collect()
             };
             let batches: Vec<Vec<Vec<f32>>> = (0..rounds + 2).map(batch).collect();
             let flat: Vec<Vec<f32>> = batches.iter().map(|batch| batch.concat()).collect();
@@ -107,7 +113,9 @@ fn search(data: &Data, runtime: &tokio::runtime::Runtime) -> Result<(), Failure>
                     found = runtime.block_on(async {
                         if queries == 1 {
                             let query = &batches[round][0];
-                            vec![store.similarity_search_with_score_by_vector(query, K).await.expect("search")]
+                            vec![
+                                store.similarity_search_with_score_by_vector(query, K).await.expect("search"),
+                            ]
                         } else {
                             store.similarity_search_batch_by_vector(&batches[round], K).await.expect("search")
                         }
@@ -118,9 +126,12 @@ fn search(data: &Data, runtime: &tokio::runtime::Runtime) -> Result<(), Failure>
             for (hits, labels) in found.iter().zip(labels.chunks_exact(K)) {
                 let expected: Vec<&str> = labels
                     .iter()
-                    .map(|label| data.documents[label.get().expect("a label") as usize].id.as_deref().unwrap_or(""))
+                    .map(|label| {
+                        data.documents[label.get().expect("a label") as usize].id.as_deref().unwrap_or("")
+                    })
                     .collect();
-                let actual: Vec<&str> = hits.iter().map(|hit| hit.document.id.as_deref().unwrap_or("")).collect();
+                let actual: Vec<&str> =
+                    hits.iter().map(|hit| hit.document.id.as_deref().unwrap_or("")).collect();
                 if expected != actual {
                     return Err(format!("answers differ: FAISS {expected:?}, ours {actual:?}").into());
                 }
@@ -148,11 +159,16 @@ fn load(data: &Data, runtime: &tokio::runtime::Runtime) -> Result<(), Failure> {
     drop(store);
     let path = folder.path().join("index.twindex");
     let size = std::fs::metadata(&path)?.len();
-    println!("\nload_local of {count} x 384 with WordNet's documents, {} MB, warm cache, against std::fs::read", size / 1_000_000);
+    println!(
+        "\nload_local of {count} x 384 with WordNet's documents, {} MB, warm cache, against std::fs::read",
+        size / 1_000_000
+    );
     println!("| engine | read ms | load ms | load / read |\n|---|---|---|---|");
-    for (name, engine, map) in
-        [("faiss", EngineKind::Faiss, false), ("flat", EngineKind::Flat, false), ("mapped", EngineKind::Flat, true)]
-    {
+    for (name, engine, map) in [
+        ("faiss", EngineKind::Faiss, false),
+        ("flat", EngineKind::Flat, false),
+        ("mapped", EngineKind::Flat, true),
+    ] {
         let [read, load, ratio] = compare(
             9,
             |_| drop(black_box(std::fs::read(&path).expect("read"))),
@@ -177,7 +193,7 @@ fn resident() -> Result<usize, Failure> {
 }
 
 fn memory(data: &Data, runtime: &tokio::runtime::Runtime) -> Result<(), Failure> {
-    // Documents with text and id only, so that what is left is the store's own.
+    // Documents with a text and an id as long as a uuid, so that what is left is the store's own, ids included.
     const COUNT: usize = 400_000;
     const DIM: usize = 8;
     const TEXT: usize = 64;
@@ -185,14 +201,16 @@ fn memory(data: &Data, runtime: &tokio::runtime::Runtime) -> Result<(), Failure>
     let before = resident()?;
     for start in (0..COUNT).step_by(10_000) {
         let documents = (start..start + 10_000)
-            .map(|i| Document::new(format!("{i:0TEXT$}")).with_id(format!("document-{i:08}")))
+            .map(|i| Document::new(format!("{i:0TEXT$}")).with_id(format!("{i:08x}-0000-4000-8000-{i:012x}")))
             .collect();
         let vectors = vec![data.vectors[start / 10_000][..DIM].to_vec(); 10_000];
         runtime.block_on(store.add_with_vectors(documents, vectors))?;
     }
     let taken = resident()? - before;
     let per_document = taken as f64 / COUNT as f64 - (TEXT + DIM * 4) as f64;
-    println!("\nmemory beyond text and vectors, {COUNT} documents: {per_document:.0} bytes a document (resident)");
+    println!(
+        "\nmemory beyond text and vectors, {COUNT} documents: {per_document:.0} bytes a document (resident)"
+    );
     println!("the store's own account: {:?}", store.info()?);
     Ok(())
 }
@@ -205,7 +223,11 @@ fn main() -> Result<(), Failure> {
     let started = Instant::now();
     let data = read_data()?;
     let runtime = tokio::runtime::Runtime::new()?;
-    println!("FAISS {}, kernel {}", twindex::faiss::FaissEngine::faiss_version(), twindex::kernel::best().name());
+    println!(
+        "FAISS {}, kernel {}",
+        twindex::faiss::FaissEngine::faiss_version(),
+        twindex::kernel::best().name()
+    );
     memory(&data, &runtime)?;
     search(&data, &runtime)?;
     load(&data, &runtime)?;

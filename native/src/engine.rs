@@ -9,22 +9,15 @@ use twindex_core::{Engine, Error, FlatEngine, FlatIndex, Metric, Result, RowStat
 use crate::kernel;
 
 /// Which engine holds the vectors of a store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum EngineKind {
     /// FAISS, every kind of `index_factory` that Twindex takes. The default where it is built in.
     #[cfg(feature = "faiss")]
+    #[default]
     Faiss,
     /// The core's own exact flat index: kind `Flat` only.
+    #[cfg_attr(not(feature = "faiss"), default)]
     Flat,
-}
-
-impl Default for EngineKind {
-    fn default() -> Self {
-        #[cfg(feature = "faiss")]
-        return EngineKind::Faiss;
-        #[cfg(not(feature = "faiss"))]
-        EngineKind::Flat
-    }
 }
 
 /// An engine, kept by its own type where files are read straight into it.
@@ -60,6 +53,9 @@ impl NativeEngine {
         count: usize,
         fill: &mut dyn FnMut(&mut [u8]) -> io::Result<()>,
     ) -> Result<RowsRead> {
+        // The flat index learns its metric with the statistics.
+        #[cfg(not(feature = "faiss"))]
+        let _ = metric;
         match self {
             #[cfg(feature = "faiss")]
             NativeEngine::Faiss(engine) => engine.read_rows(dim, metric, count, fill).map(RowsRead::Faiss),

@@ -198,7 +198,7 @@ fn an_index_is_built_searched_changed_and_merged() {
     assert_eq!((&info["format_version"], &info["vector_bytes"]), (&json!(1), &json!(7 * 384 * 4)));
     assert!(info["faiss_version"].as_str().unwrap().starts_with("1."), "{info}");
     assert!(
-        info["text_bytes"].as_u64().unwrap() > 300 && info["document_bytes_each"].as_f64().unwrap() > 10.0
+        info["encoded_bytes"].as_u64().unwrap() > 300 && info["document_bytes_each"].as_f64().unwrap() > 10.0
     );
     assert!(place.run(&["info", "i.twindex"]).stdout.contains("kind         Flat\n"));
 
@@ -306,7 +306,7 @@ fn vectors_in_json_lines_are_taken_by_every_kind_on_every_engine() {
         (&["--index-factory", "Flat", "--engine", "flat"], json!({})),
         (&["--index-factory", "Flat", "--metric", "cosine", "--normalize"], json!({})),
         (&["--index-factory", "IVF4,Flat", "--nprobe", "3"], json!({"nprobe": 3})),
-        (&["--index-factory", "HNSW8", "--ef-search", "90"], json!({"efSearch": 90})),
+        (&["--index-factory", "HNSW8", "--ef-search", "90"], json!({})),
         (&["--index-factory", "SQ8", "--metric", "ip"], json!({})),
         (&["--index-factory", "IVF4,SQ8", "--metric", "COSINE"], json!({})),
     ];
@@ -578,7 +578,7 @@ fn wrong_usage_has_the_exit_code_2_and_help_has_0() {
     for command in ["build", "search", "info", "add", "delete", "merge", "get", "list"] {
         assert!(help.stdout.contains(&format!("\n  {command} ")), "{help:?}");
         let help = place.run(&[command, "--help"]);
-        assert!(help.code == Some(0) && help.stdout.contains("With --json: {"), "{command}: {help:?}");
+        assert!(help.code == Some(0) && help.stdout.contains("With --json: "), "{command}: {help:?}");
     }
 }
 

@@ -189,10 +189,12 @@ async fn readers_never_see_half_a_change() -> Result<(), Failure> {
                         // Batches are added and deleted whole.
                         assert_eq!(hits.len() % BATCH, 0);
                         for hit in &hits {
-                            let n = hit.document.metadata.get("n").and_then(|n| n.as_i64()).expect("a number") as usize;
+                            let n = hit.document.metadata.get("n").and_then(|n| n.as_i64()).expect("a number")
+                                as usize;
                             let first = n / BATCH * BATCH;
                             let siblings = hits.iter().filter(|other| {
-                                other.document.metadata.get("n").and_then(|n| n.as_i64()) == Some(first as i64)
+                                other.document.metadata.get("n").and_then(|n| n.as_i64())
+                                    == Some(first as i64)
                             });
                             assert_eq!(siblings.count(), 1);
                         }
@@ -220,8 +222,10 @@ async fn readers_never_see_half_a_change() -> Result<(), Failure> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn merges_in_opposite_directions_end() -> Result<(), Failure> {
-    let (one, two) =
-        (store(EngineKind::default(), Behaviour::Well, 5).await?, store(EngineKind::Flat, Behaviour::Well, 0).await?);
+    let (one, two) = (
+        store(EngineKind::default(), Behaviour::Well, 5).await?,
+        store(EngineKind::Flat, Behaviour::Well, 0).await?,
+    );
     two.add_embeddings(vec![("x".into(), vector("x"))], None, Some(vec!["x".into()])).await?;
     let tasks: Vec<_> = (0..200)
         .map(|i| {
@@ -263,7 +267,8 @@ async fn files_come_back_the_same_on_every_engine_and_mapped() -> Result<(), Fai
             assert_eq!(fs::read(folder.path().join("index.twindex"))?, bytes);
             let hits = store.similarity_search_with_score("text 77", 20).await?;
             for (open_engine, map) in engines().into_iter().map(|e| (e, false)).chain([(engine, true)]) {
-                let opened = builder().engine(open_engine).map_file(map).load_local(folder.path(), "index").await?;
+                let opened =
+                    builder().engine(open_engine).map_file(map).load_local(folder.path(), "index").await?;
                 assert_eq!(opened.similarity_search_with_score("text 77", 20).await?, hits);
                 // A change does not reach into the file, mapped or not.
                 opened.delete(DeleteOptions::ids(["0"])).await?;
@@ -289,7 +294,8 @@ async fn a_store_can_be_saved_over_the_file_it_is_mapped_from() -> Result<(), Fa
     builder().from_documents(documents(0..3)).await?.save_local(folder.path(), "index").await?;
     assert_eq!(mapped.serialize_to_bytes().await?, before);
     assert_eq!(mapped.similarity_search("text 30", 1).await?[0].page_content, "text 30");
-    let names: Vec<_> = fs::read_dir(folder.path())?.map(|entry| entry.map(|e| e.file_name())).collect::<Result<_, _>>()?;
+    let names: Vec<_> =
+        fs::read_dir(folder.path())?.map(|entry| entry.map(|e| e.file_name())).collect::<Result<_, _>>()?;
     assert_eq!(names, ["index.twindex"], "no temporary file is left");
     Ok(())
 }
@@ -302,8 +308,10 @@ async fn open(path: &Path, engine: EngineKind, map: bool) -> Result<VectorStore,
 async fn damaged_files_are_told_apart_and_opened_by_nothing() -> Result<(), Failure> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("index.twindex");
-    let store =
-        VectorStore::builder(Model::new(Behaviour::Well)).distance_strategy(Metric::Cosine).from_documents(documents(0..40)).await?;
+    let store = VectorStore::builder(Model::new(Behaviour::Well))
+        .distance_strategy(Metric::Cosine)
+        .from_documents(documents(0..40))
+        .await?;
     let good = store.serialize_to_bytes().await?;
     let layout = Layout::parse(&good, good.len() as u64)?;
     let vectors = *layout.require(SectionKind::Vectors)?;
@@ -360,10 +368,15 @@ async fn paths_and_settings_that_cannot_be_are_refused() -> Result<(), Failure> 
     let folder = tempfile::tempdir()?;
     let builder = || VectorStore::builder(Model::new(Behaviour::Well));
     let store = builder().normalize_l2(true).from_documents(documents(0..5)).await?;
-    let code = |result: Result<VectorStore, Error>| result.map(|_| "opened").unwrap_or_else(|error| error.code());
+    let code =
+        |result: Result<VectorStore, Error>| result.map(|_| "opened").unwrap_or_else(|error| error.code());
     assert_eq!(code(builder().load_local(folder.path(), "index").await), "file_not_found");
     for name in ["", ".", "..", "a/b", "../x", "a\\b"] {
-        assert_eq!(store.save_local(folder.path(), name).await.unwrap_err().code(), "invalid_index_name", "{name:?}");
+        assert_eq!(
+            store.save_local(folder.path(), name).await.unwrap_err().code(),
+            "invalid_index_name",
+            "{name:?}"
+        );
         assert_eq!(code(builder().load_local(folder.path(), name).await), "invalid_index_name", "{name:?}");
     }
     let file = folder.path().join("file");
@@ -377,7 +390,10 @@ async fn paths_and_settings_that_cannot_be_are_refused() -> Result<(), Failure> 
         async move { builder.load_local(folder, "my index").await }
     };
     assert_eq!(code(opened(builder()).await), "opened");
-    assert_eq!(code(opened(builder().normalize_l2(true).distance_strategy(Metric::L2).dim(4)).await), "opened");
+    assert_eq!(
+        code(opened(builder().normalize_l2(true).distance_strategy(Metric::L2).dim(4)).await),
+        "opened"
+    );
     assert_eq!(code(opened(builder().normalize_l2(false)).await), "setting_mismatch");
     assert_eq!(code(opened(builder().distance_strategy(Metric::Cosine)).await), "setting_mismatch");
     assert_eq!(code(opened(builder().index_factory("HNSW32")).await), "setting_mismatch");
@@ -392,7 +408,11 @@ async fn every_kind_of_index_makes_a_whole_store() -> Result<(), Failure> {
     for kind in ["IVF8,Flat", "IVF8,SQ8", "IVF8,PQ2x4", "HNSW16", "SQ8", "PQ2x4"] {
         let builder = || VectorStore::builder(Model::new(Behaviour::Well));
         let store = builder().index_factory(kind).from_documents(documents(0..600)).await?;
-        let parameter = if kind.starts_with("IVF") { Some("nprobe") } else { kind.starts_with("HNSW").then_some("efSearch") };
+        let parameter = if kind.starts_with("IVF") {
+            Some("nprobe")
+        } else {
+            kind.starts_with("HNSW").then_some("efSearch")
+        };
         if let Some(parameter) = parameter {
             store.set_search_parameter(parameter, 8).await?;
         }

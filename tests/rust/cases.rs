@@ -23,11 +23,8 @@ fn every_case_passes_on_both_engines() {
     let operations: usize = cases.iter().map(|case| case.ops.len()).sum();
     let tally = summary.tally;
     assert_eq!(tally.expected + tally.better + tally.table, operations * ENGINES.len());
-    assert!(
-        tally.table * 4 < operations,
-        "the table decides {} operations: too many to be true",
-        tally.table
-    );
+    let many = tally.table * 5 > operations * ENGINES.len();
+    assert!(!many, "the table decides {} of {operations} operations: too many to be true", tally.table);
 }
 
 #[test]

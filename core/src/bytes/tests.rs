@@ -126,7 +126,11 @@ fn hostile_sections_with_right_checksums_are_refused() {
         ("a small UInt", SectionKind::Documents, document(&[1, 1, b'a', 3, 5])),
         ("a NaN", SectionKind::Documents, document(&[1, 1, b'a', 4, 0, 0, 0, 0, 0, 0, 0xf8, 0x7f])),
         ("a number in too many bytes", SectionKind::Documents, document(&[1, 1, b'a', 2, 0x82, 0])),
-        ("a number of 65 bits", SectionKind::Documents, document(&[&[1, 1, b'a', 2][..], &[0xff; 9], &[2]].concat())),
+        (
+            "a number of 65 bits",
+            SectionKind::Documents,
+            document(&[&[1, 1, b'a', 2][..], &[0xff; 9], &[2]].concat()),
+        ),
         ("a boolean of 2", SectionKind::Documents, document(&[1, 1, b'a', 1, 2])),
         ("an unknown value", SectionKind::Documents, document(&[1, 1, b'a', 8])),
         ("settings too short", SectionKind::Settings, vec![0]),
@@ -171,7 +175,9 @@ fn examples() -> Vec<Vec<u8>> {
     dumps
         .map(|dump| {
             let lines = dump.lines().filter_map(|line| line.split_once("  "));
-            lines.flat_map(|(_, hex)| hex.split(' ').map(|byte| u8::from_str_radix(byte, 16).expect("hex"))).collect()
+            lines
+                .flat_map(|(_, hex)| hex.split(' ').map(|byte| u8::from_str_radix(byte, 16).expect("hex")))
+                .collect()
         })
         .collect()
 }

@@ -77,7 +77,8 @@ pub(super) fn decode_settings(bytes: &[u8]) -> Result<Head> {
 /// The documents section: a postcard sequence of documents.
 pub(crate) fn encode_documents(documents: &Documents) -> Vec<u8> {
     // Texts are most of the section; a guess near the truth avoids growing in steps.
-    let guess = documents.iter_encoded().map(|d| d.map_or_else(|d| d.page_content.len() + 64, <[u8]>::len)).sum();
+    let guess =
+        documents.iter_encoded().map(|d| d.map_or_else(|d| d.page_content.len() + 64, <[u8]>::len)).sum();
     let mut out = postcard::to_extend(&(documents.len() as u64), Vec::with_capacity(guess)).expect(ENCODES);
     for document in documents.iter_encoded() {
         match document {
@@ -94,7 +95,9 @@ const ENCODES: &str = "checked documents encode";
 pub(crate) fn scan_documents(bytes: &[u8], count: usize) -> Result<Vec<u64>> {
     let mut reader = Reader::new(bytes);
     scan(&mut reader, bytes.len(), count)
-        .and_then(|offsets| if reader.left() == 0 { Ok(offsets) } else { Err("bytes follow the last document") })
+        .and_then(
+            |offsets| if reader.left() == 0 { Ok(offsets) } else { Err("bytes follow the last document") },
+        )
         .map_err(|damage| Error::Corrupt {
             section: "documents",
             reason: format!("at byte {}: {damage}", bytes.len() - reader.left()),

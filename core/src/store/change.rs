@@ -128,12 +128,8 @@ impl Store {
         {
             return differs("dimension", &own, &others);
         }
-        let ids: Vec<String> = other
-            .documents
-            .ids()
-            .filter(|id| self.get(id).is_some())
-            .map(str::to_owned)
-            .collect();
+        let ids: Vec<String> =
+            other.documents.ids().filter(|id| self.get(id).is_some()).map(str::to_owned).collect();
         if !ids.is_empty() {
             return Err(Error::IdAlreadyExists { ids });
         }

@@ -130,7 +130,14 @@ impl Store {
             Some(dim) => Some(engine.create(&settings.kind, dim, settings.metric)?),
             None => None,
         };
-        Ok(Self { settings, engine, index, documents: Documents::default(), ids: IdMap::default(), relevance: None })
+        Ok(Self {
+            settings,
+            engine,
+            index,
+            documents: Documents::default(),
+            ids: IdMap::default(),
+            relevance: None,
+        })
     }
 
     /// A store of parts that belong together: row `p` of the index to document `p`. For those who read files.
@@ -164,10 +171,7 @@ impl Store {
             ));
         }
         let Some(ids) = IdMap::of(&documents) else {
-            return Err(Error::Corrupt {
-                section: "documents",
-                reason: "an id comes twice".into(),
-            });
+            return Err(Error::Corrupt { section: "documents", reason: "an id comes twice".into() });
         };
         Ok(Self { settings, engine, index, documents, ids, relevance: None })
     }

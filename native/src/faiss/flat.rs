@@ -14,7 +14,7 @@ use super::ffi::{Narrowing, RawIndex, failed};
 const BATCH: usize = 20;
 
 /// How many more than `k` neighbours are asked of FAISS, so that its rounding can be ruled out.
-const SLACK: usize = 16;
+const SLACK: usize = 6;
 
 /// Vectors in a FAISS `IndexFlat`.
 #[derive(Debug)]

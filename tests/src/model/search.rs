@@ -86,7 +86,9 @@ impl Model {
             Metric::L2 | Metric::InnerProduct => (sum, NEAR * size),
             Metric::Cosine => ((sum / (length(query) * length(row))).clamp(-1.0, 1.0), NEAR),
         };
-        Candidate { position, score, slack, exact: self.metric != Metric::Cosine && sums_exactly(&terms) }
+        // Scaling to unit length rounds.
+        let exact = self.metric != Metric::Cosine && !self.normalize && sums_exactly(&terms);
+        Candidate { position, score, slack, exact }
     }
 
     /// Every document that a filter accepts, in order of position, for a query that was checked.

@@ -118,7 +118,7 @@ pub(crate) struct InputArgs {
     /// In folders, .txt, .text, .md, .markdown, .jsonl and .ndjson are read, sorted by name, hidden ones left out. A file
     /// named here is read whatever its name. A line of JSON Lines is {"text" or "page_content", "id"?, "metadata"?,
     /// "vector"?}; where there is a vector, nothing is embedded.
-    #[arg(required = true, value_name = "INPUT")]
+    #[arg(required = true, value_name = "INPUT", help_heading = None::<&str>)]
     pub(crate) inputs: Vec<PathBuf>,
 
     /// How to read files named on the command line and standard input
@@ -261,12 +261,12 @@ pub(crate) struct AddArgs {
     #[command(flatten)]
     pub(crate) index: IndexArgs,
 
-    #[command(flatten)]
-    pub(crate) input: InputArgs,
-
     /// Let documents take the place of those with the same ids
     #[arg(long)]
     pub(crate) upsert: bool,
+
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
 
     #[command(flatten)]
     pub(crate) embedding: EmbeddingArgs,

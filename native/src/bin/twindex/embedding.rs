@@ -204,8 +204,14 @@ impl Chosen {
         }
         let samples = store.read(samples)??;
         for (text, stored) in &samples {
-            let vector = self.embeddings.embed_documents(std::slice::from_ref(text)).await?.pop();
-            if vector.is_some_and(|vector| alike(&vector, stored)) {
+            let Some(vector) = self.embeddings.embed_documents(std::slice::from_ref(text)).await?.pop()
+            else {
+                continue;
+            };
+            if vector.len() != stored.len() {
+                return Err(self.wrong_dim(stored.len(), vector.len(), 0));
+            }
+            if alike(&vector, stored) {
                 return Ok(Some(true));
             }
         }
@@ -244,12 +250,12 @@ fn samples(store: &twindex::core::Store) -> twindex::core::Result<Vec<(String, V
     Ok(samples)
 }
 
-/// Whether two vectors point roughly the same way. Lossy kinds of index give back a vector near the one that was stored; vectors of unlike
+/// Whether two vectors of one length point roughly the same way. Lossy kinds of index give back a vector near the one that was stored; vectors of unlike
 /// models are about perpendicular.
 fn alike(a: &[f32], b: &[f32]) -> bool {
     let dot =
         |a: &[f32], b: &[f32]| -> f64 { a.iter().zip(b).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum() };
-    a.len() == b.len() && dot(a, b) > 0.5 * (dot(a, a) * dot(b, b)).sqrt()
+    dot(a, b) > 0.5 * (dot(a, a) * dot(b, b)).sqrt()
 }
 
 #[cfg(feature = "local")]

@@ -40,9 +40,6 @@ pub(crate) async fn info(args: InfoArgs, ui: &Ui) -> Result<Ending, Failure> {
     let info = store.info()?;
     let (file_bytes, format_version) = header(&path)?;
     let index = info.index.as_ref();
-    // This looks at every document, so it comes after the store has said what it takes.
-    let text_bytes: u64 =
-        store.read(|store| store.documents().iter().map(|d| d.page_content.len() as u64).sum())?;
     let info = Info {
         index: path.display().to_string(),
         file_bytes,

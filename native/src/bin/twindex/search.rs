@@ -11,7 +11,7 @@ use twindex::core::{
 use crate::args::SearchArgs;
 use crate::embedding::{Chosen, Described};
 use crate::failure::Failure;
-use crate::ui::{Ui, Warning, count, one_line};
+use crate::ui::{Ui, Warning, count, one_line, printable};
 use crate::{Ending, build, index_file};
 
 #[derive(Debug, Serialize)]
@@ -198,7 +198,7 @@ pub(crate) fn write_body(
     const INDENT: &str = "     ";
     let width = ui.width().map(|width| width.saturating_sub(INDENT.len()).max(10));
     if full {
-        text.lines().try_for_each(|line| writeln!(out, "{INDENT}{}", one_line(line, None)))?;
+        text.lines().try_for_each(|line| writeln!(out, "{INDENT}{}", printable(line)))?;
     } else {
         writeln!(out, "{INDENT}{}", one_line(text, width))?;
     }

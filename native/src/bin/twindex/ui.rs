@@ -176,6 +176,11 @@ pub(crate) fn one_line(text: &str, width: Option<usize>) -> String {
     line
 }
 
+/// A line as it is, but for control characters other than tabs.
+pub(crate) fn printable(line: &str) -> String {
+    line.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
+}
+
 /// `1 document`, `2 documents`.
 pub(crate) fn count(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
@@ -206,6 +211,7 @@ mod tests {
         assert_eq!(one_line("a\u{1b}[31mb", None), "a\u{fffd}[31mb");
         assert_eq!(one_line("abc", Some(2)), "...");
         assert_eq!(one_line("", Some(5)), "");
+        assert_eq!(printable("\tif  x\u{7}"), "\tif  x\u{fffd}");
     }
 
     #[test]
