@@ -54,6 +54,12 @@ impl Document {
     }
 }
 
+impl AsRef<Document> for Document {
+    fn as_ref(&self) -> &Document {
+        self
+    }
+}
+
 /// Forgets the ids of documents if all of them are empty, so that new ones are made: LangChain's rule for documents that are added
 /// without a list of ids of their own. An empty id among others is an id.
 pub fn forget_empty_ids(documents: &mut [Document]) {

@@ -15,13 +15,14 @@ use crate::value::{MAX_NESTING, Metadata, Value};
 ///
 /// | condition | holds when the field's value |
 /// | --- | --- |
-/// | `x` or `{"$eq": x}` | equals `x`, deeply; integers and floats by value; `true` is not `1` |
+/// | `x` or `{"$eq": x}` | equals `x`, maps and lists as a whole; integers and floats by value; `true` is not `1` |
 /// | `{"$ne": x}`, `{"$neq": x}` | does not |
 /// | `{"$gt": x}`, `$gte`, `$lt`, `$lte` | is ordered so; values of unlike types never are |
 /// | `[..]` or `{"$in": [..]}`, `{"$nin": [..]}` | equals one of the items, or none |
 /// | `{"$contains": x}` | is a list with an item equal to `x`, or a string with the substring `x` |
 /// | `{"$exists": true}` | is there at all (null counts) |
 ///
+/// A map as `x` alone is a value if none of its keys starts with `$`, and else operators, all of which must hold.
 /// `$and` and `$or` take a list of filters, `$not` one filter; they may stand beside fields. A field that is absent counts as null.
 /// `author.name` is the key of that name if the document has it, else the path through maps.
 ///
@@ -325,6 +326,8 @@ mod tests {
         check(r#"{"a": {"$gte": 2, "$lte": 2}}"#, r#"{"a": 2}"#, true);
         check(r#"{"a": ["x", 2, [1]]}"#, r#"{"a": [1.0]}"#, true);
         check(r#"{"a": {"$eq": {"b": [1]}}}"#, r#"{"a": {"b": [1]}}"#, true);
+        check(r#"{"a": {"b": [1]}}"#, r#"{"a": {"b": [1.0]}}"#, true);
+        check(r#"{"a": {"b": [1]}}"#, r#"{"a": {"b": [1], "c": 2}}"#, false);
         check(r#"{"a": {"$contains": "lo"}}"#, r#"{"a": "hello"}"#, true);
         check(r#"{"a": {"$contains": "lo"}}"#, r#"{"a": ["hello"]}"#, false);
         check(r#"{"a": {"$contains": 2}}"#, r#"{"a": [1, 2.0]}"#, true);
@@ -356,7 +359,7 @@ mod tests {
             ("null", "invalid_filter_type"),
             (r#"{"$eq": 1}"#, "unsupported_filter_operator"),
             (r#"{"a": {"$regex": "x"}}"#, "unsupported_filter_operator"),
-            (r#"{"a": {"b": 1}}"#, "unsupported_filter_operator"),
+            (r#"{"a": {"b": 1, "$eq": 2}}"#, "unsupported_filter_operator"),
             (r#"{"a": {"$and": []}}"#, "unsupported_filter_operator"),
             (r#"{"$and": [{"$xor": 1}]}"#, "unsupported_filter_operator"),
             (r#"{"$and": {}}"#, "malformed_filter"),

@@ -2,6 +2,7 @@
 //!
 //! [`RowStats::search`] is shared by every index that keeps plain rows; [`FlatIndex`] is the one that owns them.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
@@ -143,21 +144,59 @@ impl RowStats {
         k: usize,
         among: Option<&Positions>,
     ) -> Vec<Neighbor> {
+        match among {
+            Some(among) => self.search_among(kernel, rows, query, k, among),
+            None => self.search_range(kernel, rows, query, k, 0..rows.len()),
+        }
+    }
+
+    /// [`search`](Self::search) in some consecutive rows. What this gives for the parts of a whole, sorted together and cut, is
+    /// what `search` gives for the whole.
+    #[must_use]
+    pub fn search_range(
+        &self,
+        kernel: &dyn ScanKernel,
+        rows: Rows<'_>,
+        query: &[f32],
+        k: usize,
+        range: Range<usize>,
+    ) -> Vec<Neighbor> {
+        self.search_runs(kernel, rows, query, k, range.len(), || std::iter::once(range.clone()))
+    }
+
+    fn search_among(
+        &self,
+        kernel: &dyn ScanKernel,
+        rows: Rows<'_>,
+        query: &[f32],
+        k: usize,
+        among: &Positions,
+    ) -> Vec<Neighbor> {
+        self.search_runs(kernel, rows, query, k, among.len(), || among.runs())
+    }
+
+    /// The best `k` of the `available` rows in these runs.
+    fn search_runs<I: Iterator<Item = Range<usize>>>(
+        &self,
+        kernel: &dyn ScanKernel,
+        rows: Rows<'_>,
+        query: &[f32],
+        k: usize,
+        available: usize,
+        runs: impl Fn() -> I,
+    ) -> Vec<Neighbor> {
         let query_norm = norm(query);
-        let k = k.min(among.map_or(rows.len(), Positions::len));
+        let k = k.min(available);
         if k == 0 {
             return Vec::new();
         }
-        if k == among.map_or(rows.len(), Positions::len) || !self.scan_is_safe(rows.dim(), query_norm) {
+        if k == available || !self.scan_is_safe(rows.dim(), query_norm) {
             // Every row is wanted, or the bound does not hold: score them all by the portable kernel.
-            return match among {
-                Some(among) => self.rescore(rows, query, k, among.iter()),
-                None => self.rescore(rows, query, k, 0..rows.len()),
-            };
+            return self.rescore(rows, query, k, runs().flatten());
         }
         let mut candidates = Candidates::new(k, self.widen(rows.dim(), query_norm));
         let mut scores = [0.0f32; BLOCK];
-        let mut scan = |run: std::ops::Range<usize>| {
+        for run in runs() {
             for start in run.clone().step_by(BLOCK) {
                 let end = run.end.min(start + BLOCK);
                 let scores = &mut scores[..end - start];
@@ -179,10 +218,6 @@ impl RowStats {
                     }
                 }
             }
-        };
-        match among {
-            Some(among) => among.runs().for_each(scan),
-            None => scan(0..rows.len()),
         }
         self.rescore(rows, query, k, candidates.positions())
     }

@@ -79,5 +79,5 @@ pub use store::{
     Hit, MAX_DOCUMENTS, RelevanceHits, RelevanceScoreFn, SearchArgs, SearchType, Settings, Store, StoreInfo,
     Warning,
 };
-pub use topk::Neighbor;
+pub use topk::{Neighbor, sort_and_cut};
 pub use value::{MAX_NESTING, Metadata, Value};

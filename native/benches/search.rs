@@ -96,7 +96,7 @@ fn search(data: &Data, runtime: &tokio::runtime::Runtime) -> Result<(), Failure>
         faiss.add(&data.vectors.concat())?;
         let store = VectorStore::builder(LexicalEmbeddings::default()).distance_strategy(metric).build()?;
         runtime.block_on(store.add_with_vectors(data.documents.clone(), data.vectors.clone()))?;
-        for (queries, rounds) in [(1, 300), (10, 60), (1000, 7)] {
+        for (queries, rounds) in [(1, 300), (10, 60), (1000, 21)] {
             let batch = |round: usize| -> Vec<Vec<f32>> {
                 (0..queries)
                     .map(|i| data.queries[(round * queries + i) % data.queries.len()].clone())

@@ -43,6 +43,10 @@ pub(crate) fn save(store: &Store, path: &Path) -> Result<()> {
     let temporary = Temporary::beside(path);
     let write = || -> io::Result<()> {
         let mut file = File::create_new(&temporary.path)?;
+        // A file that is replaced keeps its permissions.
+        if let Ok(old) = fs::metadata(path) {
+            file.set_permissions(old.permissions())?;
+        }
         encoded.chunks().try_for_each(|chunk| file.write_all(chunk))?;
         file.sync_all()
     };

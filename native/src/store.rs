@@ -452,6 +452,8 @@ impl VectorStore {
     }
 
     async fn add_new(&self, documents: Vec<Document>) -> Result<Vec<String>> {
+        // What cannot be stored is not paid for.
+        Store::check_documents(&documents)?;
         let vectors = self.embed(&texts_of(&documents)).await?;
         self.add_with_vectors(documents, vectors).await
     }
@@ -480,6 +482,7 @@ impl VectorStore {
         vectors: Vec<Vec<f32>>,
     ) -> Result<Vec<String>> {
         self.change(move |store, ids| {
+            Store::check_documents(&documents)?;
             let (data, dim) = flatten(&vectors, store.dim())?;
             drop(vectors);
             store.add(documents, Rows::new(&data, dim)?, ids)
@@ -494,6 +497,7 @@ impl VectorStore {
     /// As [`add_texts`](Self::add_texts), but for ids that exist; `unsupported_by_index` if one does and the kind of index cannot delete.
     pub async fn upsert_documents(&self, mut documents: Vec<Document>) -> Result<Vec<String>> {
         forget_empty_ids(&mut documents);
+        Store::check_documents(&documents)?;
         let vectors = self.embed(&texts_of(&documents)).await?;
         self.upsert_with_vectors(documents, vectors).await
     }
@@ -508,6 +512,7 @@ impl VectorStore {
         vectors: Vec<Vec<f32>>,
     ) -> Result<Vec<String>> {
         self.change(move |store, ids| {
+            Store::check_documents(&documents)?;
             let (data, dim) = flatten(&vectors, store.dim())?;
             drop(vectors);
             store.upsert(documents, Rows::new(&data, dim)?, ids)
@@ -643,7 +648,11 @@ impl VectorStore {
         options: impl Into<SearchOptions>,
     ) -> Result<Vec<Vec<Hit>>> {
         let options = options.into();
-        let vectors = self.embed(queries).await?;
+        let mut vectors = Vec::with_capacity(queries.len());
+        for query in queries {
+            // Models may treat queries differently from documents, so these cannot be embedded as a batch of documents.
+            vectors.push(self.inner.embeddings.embed_query(query).await?);
+        }
         self.search_vectors(vectors, options).await
     }
 
@@ -795,13 +804,16 @@ fn check_count(what: &'static str, expected: usize, actual: usize) -> Result<()>
     Err(twindex_core::Error::LengthMismatch { what, expected, actual }.into())
 }
 
+/// Gives documents the ids of a list. As in LangChain, an empty list means new ids for all.
 fn set_ids(documents: &mut [Document], ids: Option<Vec<String>>) -> Result<()> {
-    // As in LangChain, an empty list of ids counts as none.
-    if let Some(ids) = ids.filter(|ids| !ids.is_empty()) {
-        check_count("ids", documents.len(), ids.len())?;
-        for (document, id) in documents.iter_mut().zip(ids) {
-            document.id = Some(id);
-        }
+    let Some(ids) = ids else { return Ok(()) };
+    if ids.is_empty() {
+        documents.iter_mut().for_each(|document| document.id = None);
+        return Ok(());
+    }
+    check_count("ids", documents.len(), ids.len())?;
+    for (document, id) in documents.iter_mut().zip(ids) {
+        document.id = Some(id);
     }
     Ok(())
 }

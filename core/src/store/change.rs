@@ -161,6 +161,29 @@ impl Store {
         Ok(())
     }
 
+    /// Fails where documents cannot be stored together, whatever the store holds: an id twice, metadata that JSON does not have.
+    ///
+    /// [`add`](Self::add) and [`upsert`](Self::upsert) check it themselves; callers that get vectors for the documents first can ask before.
+    ///
+    /// # Errors
+    /// `duplicate_ids_in_call`, `invalid_metadata`.
+    pub fn check_documents<D: AsRef<Document>>(documents: &[D]) -> Result<()> {
+        let mut seen = HashSet::with_capacity(documents.len());
+        let mut duplicates: Vec<String> = Vec::new();
+        for (row, document) in documents.iter().map(AsRef::as_ref).enumerate() {
+            for (_, value) in document.metadata.iter() {
+                value.check(1).map_err(|reason| Error::InvalidMetadata { row, reason })?;
+            }
+            if let Some(id) = document.id.as_deref()
+                && !seen.insert(id)
+                && !duplicates.iter().any(|known| known == id)
+            {
+                duplicates.push(id.to_owned());
+            }
+        }
+        if duplicates.is_empty() { Ok(()) } else { Err(Error::DuplicateIdsInCall { ids: duplicates }) }
+    }
+
     /// Everything about new documents that can be wrong but for ids that exist.
     fn check_new(&self, documents: &[Arc<Document>], vectors: Rows<'_>) -> Result<()> {
         if documents.len() != vectors.len() {
@@ -173,6 +196,7 @@ impl Store {
         if documents.is_empty() {
             return Ok(());
         }
+        Self::check_documents(documents)?;
         self.check_room(documents.len())?;
         if let Some(expected) = self.dim()
             && vectors.dim() != expected
@@ -185,18 +209,7 @@ impl Store {
         {
             return Err(Error::ZeroVector { row });
         }
-        let mut seen = HashSet::with_capacity(documents.len());
-        let mut duplicates: Vec<String> = Vec::new();
-        for (row, document) in documents.iter().enumerate() {
-            for (_, value) in document.metadata.iter() {
-                value.check(1).map_err(|reason| Error::InvalidMetadata { row, reason })?;
-            }
-            let id = document.id.as_deref().unwrap_or_default();
-            if !seen.insert(id) && !duplicates.iter().any(|known| known == id) {
-                duplicates.push(id.to_owned());
-            }
-        }
-        if duplicates.is_empty() { Ok(()) } else { Err(Error::DuplicateIdsInCall { ids: duplicates }) }
+        Ok(())
     }
 
     fn check_room(&self, more: usize) -> Result<()> {

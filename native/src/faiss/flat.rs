@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 use twindex_core::kernel::{ScanKernel, gamma};
-use twindex_core::{IndexInfo, Metric, Neighbor, Positions, Result, RowStats, Rows, VectorIndex, norm};
+use twindex_core::{
+    IndexInfo, Metric, Neighbor, Positions, Result, RowStats, Rows, VectorIndex, norm, sort_and_cut,
+};
 
 use super::ffi::{Narrowing, RawIndex, failed};
 
@@ -15,6 +17,9 @@ const BATCH: usize = 20;
 
 /// How many more than `k` neighbours are asked of FAISS, so that its rounding can be ruled out.
 const SLACK: usize = 6;
+
+/// A single query is split over cores in parts of at least this many bytes: waking a core takes as long as reading a tenth of that.
+const PART: usize = 4 << 20;
 
 /// Vectors in a FAISS `IndexFlat`.
 #[derive(Debug)]
@@ -74,6 +79,22 @@ impl FaissFlat {
 
     fn scan(&self, query: &[f32], k: usize, among: Option<&Positions>) -> Vec<Neighbor> {
         self.stats.search(&*self.kernel, self.all(), query, k, among)
+    }
+
+    /// [`scan`](Self::scan) of all rows on all cores.
+    fn scan_in_parts(&self, query: &[f32], k: usize) -> Vec<Neighbor> {
+        let rows = self.all();
+        let parts = (size_of_val(rows.data()) / PART).clamp(1, rayon::current_num_threads());
+        let len = rows.len().div_ceil(parts);
+        let mut found: Vec<Neighbor> = (0..parts)
+            .into_par_iter()
+            .flat_map_iter(|part| {
+                let range = (part * len).min(rows.len())..((part + 1) * len).min(rows.len());
+                self.stats.search_range(&*self.kernel, rows, query, k, range)
+            })
+            .collect();
+        sort_and_cut(self.metric, &mut found, k);
+        found
     }
 
     /// Whether FAISS's scores bound the exact ones closely enough to be worth asking.
@@ -153,7 +174,10 @@ impl VectorIndex for FaissFlat {
     }
 
     fn search(&self, query: &[f32], k: usize, among: Option<&Positions>) -> Result<Vec<Neighbor>> {
-        Ok(self.scan(query, k, among))
+        Ok(match among {
+            Some(_) => self.scan(query, k, among),
+            None => self.scan_in_parts(query, k),
+        })
     }
 
     fn search_batch(

@@ -35,6 +35,20 @@ impl Family {
         {
             return refuse("Twindex keeps ids itself, re-scores itself and does not take fast-scan codes");
         }
+        // FAISS does not check these numbers: `HNSW0` and its like end the process.
+        let number_after = |part: &str, prefix: &str| {
+            let digits: String =
+                part.strip_prefix(prefix)?.chars().take_while(char::is_ascii_digit).collect();
+            digits.parse::<u32>().ok()
+        };
+        for part in &parts {
+            for (prefix, least) in [("IVF", 1), ("HNSW", 2), ("PQ", 1)] {
+                if part.starts_with(prefix) && number_after(part, prefix).is_none_or(|number| number < least)
+                {
+                    return refuse(&format!("expected a number of at least {least} after {prefix}"));
+                }
+            }
+        }
         match parts[..] {
             ["Flat"] => Ok(Family::Flat),
             [first, _] if first.starts_with("IVF") => Ok(Family::Ivf),
@@ -58,7 +72,10 @@ pub(super) struct FaissKind {
 
 impl FaissKind {
     pub(super) fn new(kind: &str, family: Family, dim: usize, metric: Metric) -> Result<Self> {
-        let raw = RawIndex::create(kind, dim, metric != Metric::L2)?;
+        // A plain PQ index otherwise trains for polysemous search, which takes minutes and is never used here.
+        let polysemous = family == Family::Codes && kind.starts_with("PQ") && !kind.ends_with("np");
+        let description = if polysemous { format!("{kind}np") } else { kind.to_owned() };
+        let raw = RawIndex::create(&description, dim, metric != Metric::L2)?;
         Self::from_raw(raw, kind, family, metric)
     }
 

@@ -184,12 +184,11 @@ impl Chosen {
     pub(crate) fn wrong_dim(&self, expected: usize, actual: usize, row: usize) -> Failure {
         let error = Error::DimensionMismatch { expected, actual, row };
         let name = self.name();
-        let dim = match self.kind {
-            EmbeddingKind::Lexical => format!(", or --dim {expected} if lexical ones of that size made it"),
-            _ => String::new(),
-        };
+        let lexical = self.kind == EmbeddingKind::Lexical && LexicalEmbeddings::new(expected).is_ok();
+        let dim =
+            if lexical { format!(", or --dim {expected} if lexical ones made it") } else { String::new() };
         Failure::from(error).hint(format!(
-            "{name} embeddings have {actual} numbers, the index's vectors {expected}: it was built with others. Choose those with \
+            "{name} embeddings have {actual} numbers, the vectors that are there {expected}: others made them. Choose those with \
              --embeddings and --model{dim}"
         ))
     }
