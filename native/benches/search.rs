@@ -5,11 +5,14 @@
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use faiss::Index as _;
-use twindex::core::{Document, Metadata, Metric, Value};
+use twindex::core::kernel::{ScanKernel, scalar::Portable};
+use twindex::core::{Document, Metadata, Metric, Rows, Value};
 use twindex::embeddings::LexicalEmbeddings;
+use twindex::kernel::SimSimd;
 use twindex::{EngineKind, VectorStore};
 
 type Failure = Box<dyn std::error::Error>;
@@ -82,6 +85,57 @@ fn compare(rounds: usize, mut first: impl FnMut(usize), mut second: impl FnMut(u
         figures.sort_by(f64::total_cmp);
         figures[figures.len() / 2]
     })
+}
+
+/// Scan kernels over 100,000 x 384, against reading the numbers at all.
+fn kernels(data: &Data) -> Result<(), Failure> {
+    let rows: Vec<f32> = data.vectors.iter().cycle().take(100_000).flatten().copied().collect();
+    let rows = Rows::new(&rows, 384)?;
+    let kernels: [(&str, Arc<dyn ScanKernel>); 3] = [
+        ("best of this machine", twindex::kernel::best()),
+        (
+            "SimSIMD",
+            match SimSimd::detect() {
+                Some(kernel) => Arc::new(kernel),
+                None => Arc::new(Portable),
+            },
+        ),
+        ("portable", Arc::new(Portable)),
+    ];
+    println!("\nscan kernels, inner products with {} x 384, one thread, against a streaming sum", rows.len());
+    println!("| kernel | on | streaming ms | scan ms | scan / streaming |\n|---|---|---|---|---|");
+    for (name, kernel) in kernels {
+        let mut scores = vec![0.0f32; rows.len()];
+        let mut sum = 0u32;
+        let [streaming, scan, ratio] = compare(
+            15,
+            |_| {
+                // Sixteen independent sums, so that additions do not wait for each other.
+                let mut lanes = [0u32; 16];
+                for block in rows.data().as_chunks::<16>().0 {
+                    for (lane, x) in lanes.iter_mut().zip(block) {
+                        *lane = lane.wrapping_add(x.to_bits());
+                    }
+                }
+                sum = black_box(lanes.iter().fold(0, |a, b| a.wrapping_add(*b)));
+            },
+            |round| {
+                for start in (0..rows.len()).step_by(250) {
+                    let block = rows.slice(start..start + 250);
+                    kernel.dot(&data.queries[round], block, &mut scores[start..start + 250]);
+                }
+            },
+        );
+        let query = &data.queries[16];
+        for (row, score) in rows.iter().zip(&scores).step_by(997) {
+            let exact: f64 = row.iter().zip(query).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+            if (exact - f64::from(*score)).abs() > 1e-5 {
+                return Err(format!("{name} gives {score}, expected {exact}").into());
+            }
+        }
+        println!("| {name} | {} | {:.2} | {:.2} | {ratio:.2} |", kernel.name(), streaming * 1e3, scan * 1e3);
+    }
+    Ok(())
 }
 
 fn search(data: &Data, runtime: &tokio::runtime::Runtime) -> Result<(), Failure> {
@@ -229,6 +283,7 @@ fn main() -> Result<(), Failure> {
         twindex::kernel::best().name()
     );
     memory(&data, &runtime)?;
+    kernels(&data)?;
     search(&data, &runtime)?;
     load(&data, &runtime)?;
     if started.elapsed() > Duration::from_secs(600) {

@@ -1,7 +1,7 @@
 //! FAISS behind the core's index trait.
 //!
-//! Two indexes. [`FaissFlat`](flat::FaissFlat) is exact: FAISS holds the rows; a single query is scanned by SIMD kernels over FAISS's own rows, a
-//! batch goes to FAISS's matrix product, and either way the final scores are the core's. [`FaissKind`](kinds::FaissKind) is everything
+//! Two indexes. `FaissFlat` is exact: FAISS holds the rows; a single query is scanned by SIMD kernels over FAISS's own rows, a
+//! batch goes to FAISS's matrix product, and either way the final scores are the core's. `FaissKind` is everything
 //! else that `index_factory` makes.
 
 use std::io;

@@ -5,15 +5,18 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
 use twindex_core::{
-    DeleteOptions, Document, Hit, IdSource, Metadata, Metric, MmrOptions, RelevanceHits, RelevanceScoreFn,
-    Rows, SearchArgs, SearchOptions, SearchType, Settings, Store, StoreInfo, flatten, forget_empty_ids,
+    DeleteOptions, Document, IdSource, Metadata, Rows, Store, StoreInfo, flatten, forget_empty_ids,
 };
 
 use crate::embeddings::{Embeddings, EmbeddingsError};
-use crate::engine::{EngineKind, NativeEngine};
 use crate::error::{Error, Result};
-use crate::local::{self, LoadOptions};
+use crate::local;
 use crate::retriever::{Retriever, RetrieverOptions};
+
+mod builder;
+mod search;
+
+pub use builder::VectorStoreBuilder;
 
 /// Documents, their vectors, and what turns text into vectors: LangChain's FAISS store.
 ///
@@ -57,219 +60,6 @@ impl fmt::Debug for VectorStore {
     }
 }
 
-/// How a store is made or opened. Starts from [`VectorStore::builder`].
-///
-/// What is not told takes LangChain's default when a store is made, and what was saved when one is opened; what is told must equal
-/// what was saved.
-#[derive(Clone)]
-pub struct VectorStoreBuilder {
-    embeddings: Arc<dyn Embeddings>,
-    metric: Option<Metric>,
-    normalize_l2: Option<bool>,
-    kind: Option<String>,
-    dim: Option<usize>,
-    engine: EngineKind,
-    relevance: Option<RelevanceScoreFn>,
-    ids: Arc<dyn IdSource>,
-    map: bool,
-}
-
-impl fmt::Debug for VectorStoreBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VectorStoreBuilder")
-            .field("embeddings", &self.embeddings.name())
-            .field("metric", &self.metric)
-            .field("normalize_l2", &self.normalize_l2)
-            .field("kind", &self.kind)
-            .field("dim", &self.dim)
-            .field("engine", &self.engine)
-            .finish_non_exhaustive()
-    }
-}
-
-impl VectorStoreBuilder {
-    /// How vectors are compared; squared L2 unless told.
-    #[must_use]
-    pub fn distance_strategy(mut self, metric: Metric) -> Self {
-        self.metric = Some(metric);
-        self
-    }
-
-    /// Whether vectors and queries are scaled to unit length; no unless told.
-    #[must_use]
-    pub fn normalize_l2(mut self, normalize: bool) -> Self {
-        self.normalize_l2 = Some(normalize);
-        self
-    }
-
-    /// The kind of index, as FAISS's `index_factory` names it; `Flat`, which is exact, unless told.
-    #[must_use]
-    pub fn index_factory(mut self, kind: impl Into<String>) -> Self {
-        self.kind = Some(kind.into());
-        self
-    }
-
-    /// Numbers per vector; that of the first vectors unless told.
-    #[must_use]
-    pub fn dim(mut self, dim: usize) -> Self {
-        self.dim = Some(dim);
-        self
-    }
-
-    /// Which engine holds the vectors; FAISS where it is built in.
-    #[must_use]
-    pub fn engine(mut self, engine: EngineKind) -> Self {
-        self.engine = engine;
-        self
-    }
-
-    /// What turns raw scores into relevances; the metric's own unless told. Not saved.
-    #[must_use]
-    pub fn relevance_score_fn(mut self, relevance: impl Fn(f32) -> f32 + Send + Sync + 'static) -> Self {
-        self.relevance = Some(Arc::new(relevance));
-        self
-    }
-
-    /// Where ids of documents without one come from; random uuids (version 4) unless told.
-    #[must_use]
-    pub fn id_source(mut self, ids: impl IdSource + 'static) -> Self {
-        self.ids = Arc::new(ids);
-        self
-    }
-
-    /// Whether opening a file leaves its vectors there, mapped, in place of reading them; no unless told.
-    ///
-    /// Opening is then as fast as verifying the checksum, and memory is shared between processes. The index is the core's flat one,
-    /// whatever [`engine`](Self::engine) says.
-    ///
-    /// # Hazard
-    /// A mapped store reads its file whenever it searches. A file that another program truncates ends the process with SIGBUS, and one
-    /// that is changed in place gives wrong answers without a word. Saving by Twindex is safe, since it replaces the file and never writes
-    /// into it. Map only files that nobody else writes to.
-    #[must_use]
-    pub fn map_file(mut self, map: bool) -> Self {
-        self.map = map;
-        self
-    }
-
-    /// An empty store.
-    ///
-    /// # Errors
-    /// `empty_vector` for a dimension of 0, `unsupported_by_index` for a kind of index that cannot be had (if a dimension is given; else
-    /// when the first vectors come).
-    pub fn build(self) -> Result<VectorStore> {
-        let mut settings = Settings::new()
-            .metric(self.metric.unwrap_or_default())
-            .normalize_l2(self.normalize_l2.unwrap_or_default())
-            .kind(self.kind.as_deref().unwrap_or("Flat"));
-        settings.dim = self.dim;
-        let engine = NativeEngine::new(self.engine)?.shared();
-        let store = Store::new(settings, engine)?;
-        Ok(self.with_store(store))
-    }
-
-    fn with_store(self, mut store: Store) -> VectorStore {
-        store.set_relevance_score_fn(self.relevance);
-        let inner = Inner { store: RwLock::new(store), embeddings: self.embeddings, ids: self.ids };
-        VectorStore { inner: Arc::new(inner) }
-    }
-
-    /// A store of texts, embedded now. An empty list makes an empty store.
-    ///
-    /// # Errors
-    /// As [`VectorStore::add_texts`].
-    pub async fn from_texts(
-        self,
-        texts: Vec<String>,
-        metadatas: Option<Vec<Metadata>>,
-        ids: Option<Vec<String>>,
-    ) -> Result<VectorStore> {
-        let store = self.build()?;
-        store.add_texts(texts, metadatas, ids).await?;
-        Ok(store)
-    }
-
-    /// A store of documents, embedded now.
-    ///
-    /// # Errors
-    /// As [`VectorStore::add_documents`].
-    pub async fn from_documents(self, documents: Vec<Document>) -> Result<VectorStore> {
-        let store = self.build()?;
-        store.add_documents(documents, None).await?;
-        Ok(store)
-    }
-
-    /// A store of texts with their vectors.
-    ///
-    /// # Errors
-    /// As [`VectorStore::add_embeddings`].
-    pub async fn from_embeddings(
-        self,
-        text_embeddings: Vec<(String, Vec<f32>)>,
-        metadatas: Option<Vec<Metadata>>,
-        ids: Option<Vec<String>>,
-    ) -> Result<VectorStore> {
-        let store = self.build()?;
-        store.add_embeddings(text_embeddings, metadatas, ids).await?;
-        Ok(store)
-    }
-
-    /// Opens `{folder}/{index_name}.twindex`. Nothing in a file is ever executed.
-    ///
-    /// # Errors
-    /// `file_not_found`, `io_error`, `invalid_index_name`; what [`Store::deserialize_from_bytes`] says of damaged or foreign bytes;
-    /// `setting_mismatch` if the builder was told something else than what is stored.
-    pub async fn load_local(self, folder: impl AsRef<Path>, index_name: &str) -> Result<VectorStore> {
-        let path = local::index_path(folder.as_ref(), index_name)?;
-        self.load_file(path).await
-    }
-
-    /// Opens a file, whatever its name. See [`load_local`](Self::load_local).
-    ///
-    /// # Errors
-    /// As [`load_local`](Self::load_local).
-    pub async fn load_file(self, path: impl Into<PathBuf>) -> Result<VectorStore> {
-        let path = path.into();
-        let engine = NativeEngine::new(self.engine)?;
-        let options = LoadOptions { map: self.map };
-        let store = blocking(move || local::load(&path, &engine, options)).await?;
-        self.checked(store)
-    }
-
-    /// A store from the bytes of [`VectorStore::serialize_to_bytes`].
-    ///
-    /// # Errors
-    /// As [`load_local`](Self::load_local), but for files.
-    pub async fn deserialize_from_bytes(self, bytes: Vec<u8>) -> Result<VectorStore> {
-        let engine = NativeEngine::new(self.engine)?.shared();
-        let store = blocking(move || Store::deserialize_from_bytes(&bytes, engine)).await?;
-        self.checked(store)
-    }
-
-    /// Compares what the builder was told with what was stored.
-    fn checked(self, store: Store) -> Result<VectorStore> {
-        fn check<T: PartialEq + fmt::Display>(
-            setting: &'static str,
-            given: Option<T>,
-            stored: T,
-        ) -> Result<()> {
-            match given {
-                Some(given) if given != stored => {
-                    let (stored, given) = (stored.to_string(), given.to_string());
-                    Err(twindex_core::Error::SettingMismatch { setting, stored, given }.into())
-                }
-                _ => Ok(()),
-            }
-        }
-        let settings = store.settings();
-        check("distance_strategy", self.metric, settings.metric)?;
-        check("normalize_L2", self.normalize_l2, settings.normalize_l2)?;
-        check("index_factory", self.kind.as_deref(), settings.kind.as_str())?;
-        check("dim", self.dim, settings.dim.or(self.dim).unwrap_or_default())?;
-        Ok(self.with_store(store))
-    }
-}
-
 /// Runs work on vectors or files where it may take its time.
 async fn blocking<R: Send + 'static, E: Send + 'static>(
     work: impl FnOnce() -> Result<R, E> + Send + 'static,
@@ -291,17 +81,7 @@ where
 impl VectorStore {
     /// A builder for stores that embed texts with these embeddings.
     pub fn builder(embeddings: impl Embeddings + 'static) -> VectorStoreBuilder {
-        VectorStoreBuilder {
-            embeddings: Arc::new(embeddings),
-            metric: None,
-            normalize_l2: None,
-            kind: None,
-            dim: None,
-            engine: EngineKind::default(),
-            relevance: None,
-            ids: Arc::new(|| uuid::Uuid::new_v4().to_string()),
-            map: false,
-        }
+        VectorStoreBuilder::new(Arc::new(embeddings))
     }
 
     /// A store of texts with LangChain's defaults: squared L2, exact.
@@ -571,181 +351,10 @@ impl VectorStore {
         self.change(move |store, _| store.set_search_parameter(&name, value)).await
     }
 
-    /// The documents nearest to a text, best first.
-    ///
-    /// # Errors
-    /// What the embedding model reports; as [`Store::search`].
-    pub async fn similarity_search(
-        &self,
-        query: &str,
-        options: impl Into<SearchOptions>,
-    ) -> Result<Vec<Arc<Document>>> {
-        self.similarity_search_with_score(query, options).await.map(into_documents)
-    }
-
-    /// The documents nearest to a text, best first, with raw scores (see [`Metric`]).
-    ///
-    /// # Errors
-    /// As [`similarity_search`](Self::similarity_search).
-    pub async fn similarity_search_with_score(
-        &self,
-        query: &str,
-        options: impl Into<SearchOptions>,
-    ) -> Result<Vec<Hit>> {
-        let options = options.into();
-        let query = self.inner.embeddings.embed_query(query).await?;
-        self.ask(move |store| store.search(&query, &options)).await
-    }
-
-    /// The documents nearest to a vector, best first.
-    ///
-    /// # Errors
-    /// As [`Store::search`].
-    pub async fn similarity_search_by_vector(
-        &self,
-        embedding: &[f32],
-        options: impl Into<SearchOptions>,
-    ) -> Result<Vec<Arc<Document>>> {
-        self.similarity_search_with_score_by_vector(embedding, options).await.map(into_documents)
-    }
-
-    /// The documents nearest to a vector, best first, with raw scores.
-    ///
-    /// # Errors
-    /// As [`Store::search`].
-    pub async fn similarity_search_with_score_by_vector(
-        &self,
-        embedding: &[f32],
-        options: impl Into<SearchOptions>,
-    ) -> Result<Vec<Hit>> {
-        let (query, options) = (embedding.to_vec(), options.into());
-        self.ask(move |store| store.search(&query, &options)).await
-    }
-
-    /// The documents nearest to a text, best first, with relevances, usually 0 to 1. `score_threshold` is a least relevance.
-    ///
-    /// Warns through [`log`], target `twindex::relevance`, as LangChain does: `relevance_out_of_range`, `no_relevant_docs`.
-    ///
-    /// # Errors
-    /// As [`similarity_search`](Self::similarity_search).
-    pub async fn similarity_search_with_relevance_scores(
-        &self,
-        query: &str,
-        options: impl Into<SearchOptions>,
-    ) -> Result<Vec<Hit>> {
-        let options = options.into();
-        let query = self.inner.embeddings.embed_query(query).await?;
-        self.ask(move |store| store.search_with_relevance(&query, &options)).await.map(warned)
-    }
-
-    /// The documents nearest to each of many texts, in one call, with raw scores.
-    ///
-    /// # Errors
-    /// As [`similarity_search`](Self::similarity_search).
-    pub async fn similarity_search_batch(
-        &self,
-        queries: &[String],
-        options: impl Into<SearchOptions>,
-    ) -> Result<Vec<Vec<Hit>>> {
-        let options = options.into();
-        let mut vectors = Vec::with_capacity(queries.len());
-        for query in queries {
-            // Models may treat queries differently from documents, so these cannot be embedded as a batch of documents.
-            vectors.push(self.inner.embeddings.embed_query(query).await?);
-        }
-        self.search_vectors(vectors, options).await
-    }
-
-    /// The documents nearest to each of many vectors, in one call, with raw scores. Faster than one by one.
-    ///
-    /// # Errors
-    /// As [`Store::search_batch`].
-    pub async fn similarity_search_batch_by_vector(
-        &self,
-        embeddings: &[Vec<f32>],
-        options: impl Into<SearchOptions>,
-    ) -> Result<Vec<Vec<Hit>>> {
-        self.search_vectors(embeddings.to_vec(), options.into()).await
-    }
-
-    async fn search_vectors(&self, vectors: Vec<Vec<f32>>, options: SearchOptions) -> Result<Vec<Vec<Hit>>> {
-        self.ask(move |store| {
-            let (data, dim) = flatten(&vectors, store.dim())?;
-            store.search_batch(Rows::new(&data, dim)?, &options)
-        })
-        .await
-    }
-
-    /// Documents near to a text and unlike each other: maximal marginal relevance.
-    ///
-    /// # Errors
-    /// What the embedding model reports; as [`Store::max_marginal_relevance_search`].
-    pub async fn max_marginal_relevance_search(
-        &self,
-        query: &str,
-        options: impl Into<MmrOptions>,
-    ) -> Result<Vec<Arc<Document>>> {
-        self.max_marginal_relevance_search_with_score(query, options).await.map(into_documents)
-    }
-
-    /// [`max_marginal_relevance_search`](Self::max_marginal_relevance_search) with raw scores.
-    ///
-    /// # Errors
-    /// As [`max_marginal_relevance_search`](Self::max_marginal_relevance_search).
-    pub async fn max_marginal_relevance_search_with_score(
-        &self,
-        query: &str,
-        options: impl Into<MmrOptions>,
-    ) -> Result<Vec<Hit>> {
-        let options = options.into();
-        let query = self.inner.embeddings.embed_query(query).await?;
-        self.ask(move |store| store.max_marginal_relevance_search(&query, &options)).await
-    }
-
-    /// Documents near to a vector and unlike each other.
-    ///
-    /// # Errors
-    /// As [`Store::max_marginal_relevance_search`].
-    pub async fn max_marginal_relevance_search_by_vector(
-        &self,
-        embedding: &[f32],
-        options: impl Into<MmrOptions>,
-    ) -> Result<Vec<Arc<Document>>> {
-        self.max_marginal_relevance_search_with_score_by_vector(embedding, options).await.map(into_documents)
-    }
-
-    /// Documents near to a vector and unlike each other, each with its own raw score.
-    ///
-    /// # Errors
-    /// As [`Store::max_marginal_relevance_search`].
-    pub async fn max_marginal_relevance_search_with_score_by_vector(
-        &self,
-        embedding: &[f32],
-        options: impl Into<MmrOptions>,
-    ) -> Result<Vec<Hit>> {
-        let (query, options) = (embedding.to_vec(), options.into());
-        self.ask(move |store| store.max_marginal_relevance_search(&query, &options)).await
-    }
-
-    /// A search of the type asked for.
-    ///
-    /// # Errors
-    /// As the search it makes.
-    pub async fn search(
-        &self,
-        query: &str,
-        search_type: SearchType,
-        args: SearchArgs,
-    ) -> Result<Vec<Arc<Document>>> {
-        let query = self.inner.embeddings.embed_query(query).await?;
-        let found = self.ask(move |store| store.search_by_type(&query, search_type, args)).await?;
-        Ok(into_documents(warned(found)))
-    }
-
     /// A retriever over this store, for code that only wants documents for a question.
     ///
     /// # Errors
-    /// `score_threshold_required` for [`SearchType::SimilarityScoreThreshold`] without one.
+    /// `score_threshold_required` for [`SearchType::SimilarityScoreThreshold`](twindex_core::SearchType::SimilarityScoreThreshold) without one.
     pub fn as_retriever(&self, options: RetrieverOptions) -> Result<Retriever> {
         Retriever::new(self.clone(), options)
     }
@@ -779,18 +388,6 @@ impl VectorStore {
     pub async fn serialize_to_bytes(&self) -> Result<Vec<u8>> {
         self.ask(Store::serialize_to_bytes).await
     }
-}
-
-fn into_documents(hits: Vec<Hit>) -> Vec<Arc<Document>> {
-    hits.into_iter().map(|hit| hit.document).collect()
-}
-
-/// Says what the caller should know, and gives the hits.
-fn warned(found: RelevanceHits) -> Vec<Hit> {
-    for warning in &found.warnings {
-        log::warn!(target: "twindex::relevance", "{}: {warning}", warning.code());
-    }
-    found.hits
 }
 
 fn texts_of(documents: &[Document]) -> Vec<String> {
