@@ -238,6 +238,9 @@ fn malformed(operator: &str, expected: &'static str, actual: &Value) -> Error {
 impl Condition {
     fn parse_all(operand: &Value) -> Result<Vec<Self>> {
         match operand {
+            Value::Map(plain) if !plain.is_empty() && plain.iter().all(|(key, _)| !key.starts_with('$')) => {
+                Ok(vec![Condition::Equal(operand.clone())])
+            }
             Value::Map(operators) => {
                 operators.iter().map(|(name, operand)| Self::parse(name, operand)).collect()
             }
