@@ -12,7 +12,6 @@ use faiss::Index as _;
 use twindex::core::kernel::{ScanKernel, scalar::Portable};
 use twindex::core::{Document, Metadata, Metric, Rows, Value};
 use twindex::embeddings::LexicalEmbeddings;
-use twindex::kernel::SimSimd;
 use twindex::{EngineKind, VectorStore};
 
 type Failure = Box<dyn std::error::Error>;
@@ -91,17 +90,8 @@ fn compare(rounds: usize, mut first: impl FnMut(usize), mut second: impl FnMut(u
 fn kernels(data: &Data) -> Result<(), Failure> {
     let rows: Vec<f32> = data.vectors.iter().cycle().take(100_000).flatten().copied().collect();
     let rows = Rows::new(&rows, 384)?;
-    let kernels: [(&str, Arc<dyn ScanKernel>); 3] = [
-        ("best of this machine", twindex::kernel::best()),
-        (
-            "SimSIMD",
-            match SimSimd::detect() {
-                Some(kernel) => Arc::new(kernel),
-                None => Arc::new(Portable),
-            },
-        ),
-        ("portable", Arc::new(Portable)),
-    ];
+    let kernels: [(&str, Arc<dyn ScanKernel>); 2] =
+        [("best of this machine", twindex::kernel::best()), ("portable", Arc::new(Portable))];
     println!("\nscan kernels, inner products with {} x 384, one thread, against a streaming sum", rows.len());
     println!("| kernel | on | streaming ms | scan ms | scan / streaming |\n|---|---|---|---|---|");
     for (name, kernel) in kernels {

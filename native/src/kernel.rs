@@ -1,4 +1,4 @@
-//! Native scan kernels, chosen when the program runs: our own on x86-64 with AVX2, SimSIMD's elsewhere.
+//! Native scan kernels, chosen when the program runs: SimSIMD's, or the core's portable one.
 //! `cargo bench -p twindex --bench search` measures them against each other and against reading the rows at all.
 
 use std::sync::Arc;
@@ -21,24 +21,15 @@ pub fn avx2_is_off() -> bool {
 /// The best scan kernel of this machine, as the environment allows.
 #[must_use]
 pub fn best() -> Arc<dyn ScanKernel> {
-    if !avx2_is_off() {
-        #[cfg(target_arch = "x86_64")]
-        if let Some(kernel) = Avx2::detect() {
-            return Arc::new(kernel);
-        }
-        #[cfg(feature = "faiss")]
-        if let Some(kernel) = SimSimd::detect() {
-            return Arc::new(kernel);
-        }
+    #[cfg(feature = "faiss")]
+    if !avx2_is_off()
+        && let Some(kernel) = SimSimd::detect()
+    {
+        return Arc::new(kernel);
     }
     Arc::new(Portable)
 }
 
-#[cfg(target_arch = "x86_64")]
-mod avx2;
-
-#[cfg(target_arch = "x86_64")]
-pub use avx2::Avx2;
 #[cfg(feature = "faiss")]
 pub use simd::SimSimd;
 
