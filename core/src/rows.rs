@@ -1,6 +1,7 @@
 //! Row-major blocks of vectors, and sets of row numbers.
 
 use crate::error::{Error, Result};
+use crate::metric::{Metric, norm};
 
 /// Vectors side by side: `len() * dim()` numbers, row after row. The division is checked when it is made.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -71,11 +72,20 @@ impl<'a> Rows<'a> {
         self.data.chunks_exact(self.dim)
     }
 
+    /// Fails on vectors that a store with this metric cannot hold: `not_finite`, or `zero_vector` for cosine.
+    pub(crate) fn check_for(&self, metric: Metric) -> Result<()> {
+        self.check_finite()?;
+        match self.iter().position(|row| metric == Metric::Cosine && norm(row) == 0.0) {
+            Some(row) => Err(Error::ZeroVector { row }),
+            None => Ok(()),
+        }
+    }
+
     /// Fails with `not_finite` on the first NaN or infinity.
-    pub(crate) fn check_finite(&self) -> Result<()> {
+    fn check_finite(&self) -> Result<()> {
         for (row, numbers) in self.iter().enumerate() {
             // The length is NaN exactly when a component is not finite, and it is much the faster test.
-            if crate::metric::norm(numbers).is_nan() {
+            if norm(numbers).is_nan() {
                 let component = numbers.iter().position(|x| !x.is_finite()).unwrap_or(0);
                 return Err(Error::NotFinite { row, component });
             }

@@ -1,6 +1,6 @@
 //! Suites and generators that every implementation of the traits runs in its own tests (feature `testkit`).
 //!
-//! ```ignore
+//! ```text
 //! twindex_core::testkit::kernel_suite!(MyKernel);
 //! twindex_core::testkit::index_suite!(MyEngine::default());
 //! ```

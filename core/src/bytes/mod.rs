@@ -14,7 +14,6 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::documents::Documents;
 use crate::error::{Error, Result};
 use crate::index::{Engine, VectorIndex};
-use crate::metric::Metric;
 use crate::rows::Rows;
 use crate::store::{Settings, Store};
 
@@ -196,7 +195,7 @@ impl Store {
                     (Some(vectors), _) => {
                         let data = from_little_endian(vectors.of(bytes));
                         let rows = Rows::new(&data, dim)?;
-                        check_rows(rows, *metric)?;
+                        rows.check_for(*metric)?;
                         let mut index = engine.create(kind, dim, *metric)?;
                         index.append(rows)?;
                         index
@@ -209,20 +208,6 @@ impl Store {
         let documents = Documents::decode(documents.of(bytes).to_vec(), head.count)?;
         Store::from_parts(head.settings, engine, documents, index)
     }
-}
-
-/// Fails on vectors that a store with this metric cannot hold.
-///
-/// # Errors
-/// `not_finite`, or `zero_vector` for cosine.
-pub fn check_rows(rows: Rows<'_>, metric: Metric) -> Result<()> {
-    rows.check_finite()?;
-    if metric == Metric::Cosine
-        && let Some(row) = rows.iter().position(|row| crate::norm(row) == 0.0)
-    {
-        return Err(Error::ZeroVector { row });
-    }
-    Ok(())
 }
 
 fn little_endian(numbers: &[f32]) -> Cow<'_, [u8]> {

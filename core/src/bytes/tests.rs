@@ -1,5 +1,5 @@
 use super::*;
-use crate::{DeleteOptions, Document, Filter, FlatEngine, SearchOptions, Value};
+use crate::{DeleteOptions, Document, Filter, FlatEngine, Metric, SearchOptions, Value};
 
 fn store(settings: Settings, documents: Vec<Document>, vectors: &[f32], dim: usize) -> Store {
     let mut store = Store::new(settings, Arc::new(FlatEngine::default())).expect("settings");

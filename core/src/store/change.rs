@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::*;
 use crate::document::IdSource;
-use crate::metric::{norm, normalize_l2};
+use crate::metric::normalize_l2;
 use crate::rows::{Positions, Rows};
 
 impl Store {
@@ -203,13 +203,7 @@ impl Store {
         {
             return Err(Error::DimensionMismatch { expected, actual: vectors.dim(), row: 0 });
         }
-        vectors.check_finite()?;
-        if self.metric() == Metric::Cosine
-            && let Some(row) = vectors.iter().position(|row| norm(row) == 0.0)
-        {
-            return Err(Error::ZeroVector { row });
-        }
-        Ok(())
+        vectors.check_for(self.metric())
     }
 
     fn check_room(&self, more: usize) -> Result<()> {

@@ -262,9 +262,7 @@ impl VectorStore {
         vectors: Vec<Vec<f32>>,
     ) -> Result<Vec<String>> {
         self.change(move |store, ids| {
-            Store::check_documents(&documents)?;
-            let (data, dim) = flatten(&vectors, store.dim())?;
-            drop(vectors);
+            let (data, dim) = lay_out(store, &documents, vectors)?;
             store.add(documents, Rows::new(&data, dim)?, ids)
         })
         .await
@@ -292,9 +290,7 @@ impl VectorStore {
         vectors: Vec<Vec<f32>>,
     ) -> Result<Vec<String>> {
         self.change(move |store, ids| {
-            Store::check_documents(&documents)?;
-            let (data, dim) = flatten(&vectors, store.dim())?;
-            drop(vectors);
+            let (data, dim) = lay_out(store, &documents, vectors)?;
             store.upsert(documents, Rows::new(&data, dim)?, ids)
         })
         .await
@@ -392,6 +388,16 @@ impl VectorStore {
 
 fn texts_of(documents: &[Document]) -> Vec<String> {
     documents.iter().map(|document| document.page_content.clone()).collect()
+}
+
+/// The vectors of new documents, row after row. What is wrong with the documents themselves is said first.
+fn lay_out(
+    store: &Store,
+    documents: &[Document],
+    vectors: Vec<Vec<f32>>,
+) -> twindex_core::Result<(Vec<f32>, usize)> {
+    Store::check_documents(documents)?;
+    flatten(&vectors, store.dim())
 }
 
 fn check_count(what: &'static str, expected: usize, actual: usize) -> Result<()> {
