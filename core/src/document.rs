@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, Result};
 use crate::value::Metadata;
 
 /// A text, what is known about it, and the id it is stored under.
@@ -66,6 +67,47 @@ pub fn forget_empty_ids(documents: &mut [Document]) {
     if documents.iter().all(|document| document.id.as_deref().is_none_or(str::is_empty)) {
         documents.iter_mut().for_each(|document| document.id = None);
     }
+}
+
+/// Documents of texts; metadata and ids, where given, are one for each text.
+///
+/// # Errors
+/// `length_mismatch`.
+pub fn documents_of_texts(
+    texts: Vec<String>,
+    metadatas: Option<Vec<Metadata>>,
+    ids: Option<Vec<Option<String>>>,
+) -> Result<Vec<Document>> {
+    let mut documents: Vec<Document> = texts.into_iter().map(Document::new).collect();
+    if let Some(metadatas) = metadatas {
+        check_count("metadatas", documents.len(), metadatas.len())?;
+        for (document, metadata) in documents.iter_mut().zip(metadatas) {
+            document.metadata = metadata;
+        }
+    }
+    set_ids(&mut documents, ids)?;
+    Ok(documents)
+}
+
+/// Gives documents the ids of a list, where there is one; `None` in it stands for a new id. As in LangChain, an empty list means new ids for all, and
+/// without a list the documents' own ids count (see [`forget_empty_ids`]).
+///
+/// # Errors
+/// `length_mismatch`.
+pub fn set_ids(documents: &mut [Document], ids: Option<Vec<Option<String>>>) -> Result<()> {
+    match ids {
+        None => forget_empty_ids(documents),
+        Some(ids) if ids.is_empty() => documents.iter_mut().for_each(|document| document.id = None),
+        Some(ids) => {
+            check_count("ids", documents.len(), ids.len())?;
+            documents.iter_mut().zip(ids).for_each(|(document, id)| document.id = id);
+        }
+    }
+    Ok(())
+}
+
+fn check_count(what: &'static str, expected: usize, actual: usize) -> Result<()> {
+    if expected == actual { Ok(()) } else { Err(Error::LengthMismatch { what, expected, actual }) }
 }
 
 /// Makes ids for documents that have none.

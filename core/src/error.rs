@@ -140,6 +140,13 @@ pub enum Error {
         /// What the store would hold.
         actual: usize,
     },
+    /// There is no memory for what was asked.
+    OutOfMemory {
+        /// What the memory was for.
+        what: &'static str,
+        /// Bytes needed.
+        bytes: u64,
+    },
     /// The kind of index in use cannot do this.
     UnsupportedByIndex {
         /// The kind, as its factory string.
@@ -250,6 +257,7 @@ impl Error {
             Error::InvalidOption { .. } => "invalid_option",
             Error::InvalidMetadata { .. } => "invalid_metadata",
             Error::TooManyRows { .. } => "too_many_rows",
+            Error::OutOfMemory { .. } => "out_of_memory",
             Error::UnsupportedByIndex { .. } => "unsupported_by_index",
             Error::TooFewToTrain { .. } => "too_few_to_train",
             Error::Index { .. } => "index_failed",
@@ -338,6 +346,7 @@ impl fmt::Display for Error {
             Error::TooManyRows { limit, actual } => {
                 write!(f, "a store holds at most {limit} documents, this would make {actual}")
             }
+            Error::OutOfMemory { what, bytes } => write!(f, "no memory for {bytes} bytes of {what}"),
             Error::UnsupportedByIndex { kind, operation, reason } => {
                 write!(f, "an index of kind {kind:?} cannot {operation}: {reason}")
             }

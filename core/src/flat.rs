@@ -34,6 +34,12 @@ impl RowStats {
         Self { metric, count: 0, norms: Vec::new(), min_norm: f32::INFINITY, max_norm: 0.0 }
     }
 
+    /// How vectors are compared.
+    #[must_use]
+    pub fn metric(&self) -> Metric {
+        self.metric
+    }
+
     /// Takes in rows added at the end. They must be finite.
     pub fn append(&mut self, rows: Rows<'_>) {
         if self.metric == Metric::Cosine {
@@ -328,15 +334,22 @@ impl FlatIndex {
         Rows::new(data, self.dim).expect("rows were checked when they came in")
     }
 
-    fn own(&mut self) -> &mut Vec<f32> {
+    fn own(&mut self) -> Result<&mut Vec<f32>> {
         if let Storage::Shared(shared) = &self.storage {
-            self.storage = Storage::Owned(shared.data().to_vec());
+            let mut owned = Vec::new();
+            owned.try_reserve_exact(shared.data().len()).map_err(|_| no_memory(shared.data().len()))?;
+            owned.extend_from_slice(shared.data());
+            self.storage = Storage::Owned(owned);
         }
         match &mut self.storage {
-            Storage::Owned(data) => data,
+            Storage::Owned(data) => Ok(data),
             Storage::Shared(_) => unreachable!("just replaced"),
         }
     }
+}
+
+fn no_memory(numbers: usize) -> Error {
+    Error::OutOfMemory { what: "vectors", bytes: numbers as u64 * size_of::<f32>() as u64 }
 }
 
 impl VectorIndex for FlatIndex {
@@ -353,13 +366,23 @@ impl VectorIndex for FlatIndex {
     }
 
     fn append(&mut self, rows: Rows<'_>) -> Result<()> {
-        let data = self.own();
+        let more = rows.data().len();
+        let data = self.own()?;
         // A first, large batch is held without slack; later ones grow as vectors do.
-        if data.is_empty() {
-            data.reserve_exact(rows.data().len());
-        }
+        let reserved = if data.is_empty() { data.try_reserve_exact(more) } else { data.try_reserve(more) };
+        reserved.map_err(|_| no_memory(data.len() + more))?;
         data.extend_from_slice(rows.data());
         self.stats.append(rows);
+        Ok(())
+    }
+
+    fn append_owned(&mut self, data: Vec<f32>) -> Result<()> {
+        let rows = Rows::new(&data, self.dim)?;
+        if !self.is_empty() {
+            return self.append(rows);
+        }
+        self.stats.append(rows);
+        self.storage = Storage::Owned(data);
         Ok(())
     }
 
@@ -378,7 +401,7 @@ impl VectorIndex for FlatIndex {
 
     fn remove(&mut self, positions: &Positions) -> Result<()> {
         let dim = self.dim;
-        remove_rows(self.own(), dim, positions);
+        remove_rows(self.own()?, dim, positions);
         self.stats.remove(positions);
         Ok(())
     }
@@ -428,15 +451,26 @@ impl Engine for FlatEngine {
     }
 
     fn create(&self, kind: &str, dim: usize, metric: Metric) -> Result<Box<dyn VectorIndex>> {
-        if kind != "Flat" {
-            return Err(Error::UnsupportedContent { needs: format!("FAISS, for an index of kind {kind:?}") });
-        }
+        only_flat(kind)?;
         Ok(Box::new(FlatIndex::new(dim, metric, self.kernel.clone())?))
     }
 
-    fn open(&self, kind: &str, _: usize, _: Metric, _: &[u8]) -> Result<Box<dyn VectorIndex>> {
-        Err(Error::UnsupportedContent { needs: format!("FAISS, for an index of kind {kind:?}") })
+    fn adopt(&self, kind: &str, dim: usize, stats: RowStats, data: Vec<f32>) -> Result<Box<dyn VectorIndex>> {
+        only_flat(kind)?;
+        Ok(Box::new(FlatIndex::from_rows(data, dim, stats, self.kernel.clone())?))
     }
+
+    fn open(&self, kind: &str, _: usize, _: Metric, _: &[u8]) -> Result<Box<dyn VectorIndex>> {
+        Err(needs_faiss(kind))
+    }
+}
+
+fn only_flat(kind: &str) -> Result<()> {
+    if kind == "Flat" { Ok(()) } else { Err(needs_faiss(kind)) }
+}
+
+fn needs_faiss(kind: &str) -> Error {
+    Error::UnsupportedContent { needs: format!("FAISS, for an index of kind {kind:?}") }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
+use crate::flat::RowStats;
 use crate::metric::Metric;
 use crate::rows::{Positions, Rows};
 use crate::topk::Neighbor;
@@ -33,6 +34,14 @@ pub trait VectorIndex: Send + Sync + fmt::Debug {
     /// # Errors
     /// What the engine reports, such as too few vectors to train.
     fn append(&mut self, rows: Rows<'_>) -> Result<()>;
+
+    /// [`append`](Self::append) for rows that the index may keep as they are, in place of a copy. `data` divides into rows.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append).
+    fn append_owned(&mut self, data: Vec<f32>) -> Result<()> {
+        self.append(Rows::new(&data, self.dim())?)
+    }
 
     /// The nearest rows, best first, at most `k`, never padded; `among` restricts the answer to those positions.
     /// `k` is at least 1.
@@ -140,6 +149,16 @@ pub trait Engine: Send + Sync + fmt::Debug {
     /// # Errors
     /// `unsupported_content` or `index_failed` for a kind the engine does not have.
     fn create(&self, kind: &str, dim: usize, metric: Metric) -> Result<Box<dyn VectorIndex>>;
+
+    /// An index of rows that were read, checked and measured already.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create) and [`VectorIndex::append`].
+    fn adopt(&self, kind: &str, dim: usize, stats: RowStats, data: Vec<f32>) -> Result<Box<dyn VectorIndex>> {
+        let mut index = self.create(kind, dim, stats.metric())?;
+        index.append_owned(data)?;
+        Ok(index)
+    }
 
     /// An index from bytes that [`VectorIndex::to_engine_bytes`] wrote.
     ///

@@ -63,7 +63,7 @@ pub mod text;
 mod topk;
 mod value;
 
-pub use document::{Document, IdSource, forget_empty_ids};
+pub use document::{Document, IdSource, documents_of_texts, forget_empty_ids, set_ids};
 pub use documents::Documents;
 pub use error::{Error, Result};
 pub use filter::Filter;
@@ -74,10 +74,10 @@ pub use mmr::maximal_marginal_relevance;
 pub use options::{
     DEFAULT_FETCH_K, DEFAULT_K, DEFAULT_LAMBDA_MULT, DeleteOptions, MmrOptions, SearchOptions,
 };
-pub use rows::{Positions, Rows, flatten};
+pub use rows::{Positions, Rows, Vectors, flatten};
 pub use store::{
-    Hit, MAX_DOCUMENTS, RelevanceHits, RelevanceScoreFn, SearchArgs, SearchType, Settings, Store, StoreInfo,
-    Warning,
+    Hit, MAX_DOCUMENTS, PartialSettings, RelevanceHits, RelevanceScoreFn, SearchArgs, SearchType, Settings,
+    Store, StoreInfo, Warning,
 };
 pub use topk::{Neighbor, sort_and_cut};
 pub use value::{MAX_NESTING, Metadata, Value};

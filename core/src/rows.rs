@@ -1,5 +1,7 @@
 //! Row-major blocks of vectors, and sets of row numbers.
 
+use std::borrow::Cow;
+
 use crate::error::{Error, Result};
 use crate::metric::{Metric, norm};
 
@@ -91,6 +93,48 @@ impl<'a> Rows<'a> {
             }
         }
         Ok(())
+    }
+}
+
+/// Rows that are borrowed, or owned and then perhaps kept as they are: what a store takes in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Vectors<'a> {
+    data: Cow<'a, [f32]>,
+    dim: usize,
+}
+
+impl<'a> Vectors<'a> {
+    /// Takes `data` as rows of `dim` numbers.
+    ///
+    /// # Errors
+    /// `empty_vector` if `dim` is 0, `ragged_rows` if the length is not a multiple of it.
+    pub fn new(data: impl Into<Cow<'a, [f32]>>, dim: usize) -> Result<Self> {
+        let data = data.into();
+        Rows::new(&data, dim)?;
+        Ok(Self { data, dim })
+    }
+
+    /// The rows.
+    #[must_use]
+    pub fn rows(&self) -> Rows<'_> {
+        Rows { data: &self.data, dim: self.dim }
+    }
+
+    /// The numbers, row after row, to change in place. Copies them if they are borrowed.
+    pub fn rows_mut(&mut self) -> std::slice::ChunksExactMut<'_, f32> {
+        self.data.to_mut().chunks_exact_mut(self.dim)
+    }
+
+    /// The numbers, without a copy if they are owned.
+    #[must_use]
+    pub fn into_data(self) -> Cow<'a, [f32]> {
+        self.data
+    }
+}
+
+impl<'a> From<Rows<'a>> for Vectors<'a> {
+    fn from(rows: Rows<'a>) -> Self {
+        Self { data: Cow::Borrowed(rows.data), dim: rows.dim }
     }
 }
 

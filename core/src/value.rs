@@ -1,4 +1,4 @@
-//! Metadata values: any JSON tree, numbers kept apart as integer and float.
+//! Metadata values: any JSON tree. Whole numbers are integers, however they were written.
 //!
 //! [`Value`] is our own type, not `serde_json::Value`, because the wire format is not self-describing and
 //! because maps here are sorted by key: two equal documents encode to the same bytes whatever order
@@ -16,8 +16,9 @@ pub const MAX_NESTING: usize = 96;
 /// A JSON value.
 ///
 /// Integers from `i64::MIN` to `u64::MAX` are exact; [`UInt`](Value::UInt) holds only what
-/// [`Int`](Value::Int) cannot. `==` tells integers from floats and `true` from `1`; filters compare an
-/// integer and a float by value (see [`Filter`](crate::Filter)).
+/// [`Int`](Value::Int) cannot. A whole `f64` of less than 2^53 becomes an integer: JavaScript has no 1.0 beside 1, and the same documents give
+/// the same bytes on every target. `==` tells [`Int`](Value::Int) from [`Float`](Value::Float) and `true` from `1`; filters compare numbers by
+/// value (see [`Filter`](crate::Filter)).
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Value {
     /// `null`.
@@ -29,7 +30,7 @@ pub enum Value {
     Int(i64),
     /// An integer above `i64::MAX`.
     UInt(u64),
-    /// A number with a fraction or an exponent. NaN and infinities cannot be stored.
+    /// A number that is not whole, or of 2^53 and more and not given as an integer. NaN and infinities cannot be stored.
     Float(f64),
     /// Text.
     String(String),
@@ -218,8 +219,14 @@ impl From<u64> for Value {
 
 impl From<f64> for Value {
     fn from(x: f64) -> Self {
-        Value::Float(x)
+        whole(x).map_or(Value::Float(x), Value::Int)
     }
+}
+
+/// The integer that a number is, if it is whole and JavaScript can tell it from its neighbours (less than 2^53 in size).
+pub(crate) fn whole(x: f64) -> Option<i64> {
+    const LIMIT: f64 = 9_007_199_254_740_992.0;
+    (x.trunc() == x && x.abs() < LIMIT).then_some(x as i64)
 }
 
 impl From<bool> for Value {
@@ -270,7 +277,7 @@ impl From<serde_json::Value> for Value {
                     Value::UInt(n)
                 } else {
                     // Without serde_json's `arbitrary_precision`, every number is one of the three.
-                    Value::Float(n.as_f64().unwrap_or(f64::NAN))
+                    Value::from(n.as_f64().unwrap_or(f64::NAN))
                 }
             }
             serde_json::Value::String(text) => Value::String(text),
@@ -439,7 +446,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_f64<E>(self, x: f64) -> Result<Value, E> {
-        Ok(Value::Float(x))
+        Ok(Value::from(x))
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Value, E> {
@@ -502,12 +509,16 @@ mod tests {
     }
 
     #[test]
-    fn json_round_trips_with_integers_and_floats_apart() {
+    fn json_round_trips_and_whole_numbers_are_integers() {
         let text =
-            r#"{"a":1,"b":1.0,"c":[null,true,-9223372036854775808,18446744073709551615],"é":{"x":"\u0000"}}"#;
+            r#"{"a":1,"b":1.5,"c":[null,true,-9223372036854775808,18446744073709551615],"é":{"x":"\u0000"}}"#;
         assert_eq!(serde_json::to_string(&json(text)).unwrap(), text);
         assert_eq!(json("1"), Value::Int(1));
-        assert_eq!(json("1.0"), Value::Float(1.0));
+        assert_eq!(json("1.0"), Value::Int(1));
+        assert_eq!(json("-0.0"), Value::Int(0));
+        assert_eq!(json("-9007199254740991.0"), Value::Int(-9_007_199_254_740_991));
+        assert_eq!(json("9007199254740992.0"), Value::Float(9_007_199_254_740_992.0));
+        assert_eq!(json("1e300"), Value::Float(1e300));
         assert_eq!(json("18446744073709551615"), Value::UInt(u64::MAX));
     }
 

@@ -7,11 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use twindex_core::bytes::{
-    self, HEADER_LEN, Head, Layout, Section, SectionKind, check_padding, check_vectors, decode_settings,
-    verify, verify_checksum,
+    self, HEADER_LEN, Head, Layout, RowVerifier, Section, SectionKind, check_padding, check_vectors,
+    decode_settings, verify,
 };
-use twindex_core::{Documents, Metric, RowStats, Store, VectorIndex};
-use xxhash_rust::xxh3::Xxh3Default;
+use twindex_core::{Documents, Metric, Store, VectorIndex};
 
 use crate::engine::NativeEngine;
 use crate::error::{Error, Result};
@@ -185,63 +184,24 @@ fn read_index(
     if options.map {
         return map_vectors(file, path, section, dim, metric).map(Some);
     }
-    let mut reader = RowReader::new(file, dim, metric);
-    let rows = engine.read_rows(dim, metric, head.count, &mut |out| reader.fill(out));
-    if let Some(failure) = reader.failure {
-        return Err(failure.at(path));
-    }
-    let rows = rows?;
-    verify_checksum(section, reader.hash.digest())?;
-    Ok(Some(rows.into_index(reader.stats)?))
-}
-
-/// Reads rows into place and, while each piece is in the cache, hashes, checks and measures it.
-struct RowReader<'a> {
-    file: &'a mut File,
-    dim: usize,
-    hash: Xxh3Default,
-    stats: RowStats,
-    failure: Option<Failure>,
-}
-
-impl<'a> RowReader<'a> {
-    /// Bytes per piece, about: half of a second-level cache.
-    const PIECE: usize = 128 << 10;
-
-    fn new(file: &'a mut File, dim: usize, metric: Metric) -> Self {
-        Self { file, dim, hash: Xxh3Default::new(), stats: RowStats::new(metric), failure: None }
-    }
-
-    fn fill(&mut self, out: &mut [u8]) -> io::Result<()> {
-        let row_bytes = self.dim * size_of::<f32>();
-        let piece = (Self::PIECE / row_bytes).max(1) * row_bytes;
-        for piece in out.chunks_mut(piece) {
-            if let Err(failure) = self.piece(piece) {
-                self.failure = Some(failure);
+    let mut rows = RowVerifier::new(dim, metric);
+    let mut failure = None;
+    let piece_len = rows.piece_len();
+    let read = engine.read_rows(dim, metric, head.count, &mut |out| {
+        for piece in out.chunks_mut(piece_len) {
+            if let Err(source) = file.read_exact(piece) {
+                failure = Some(source);
                 return Err(io::Error::other("the rows could not be read"));
             }
+            rows.piece(piece);
         }
         Ok(())
+    });
+    if let Some(source) = failure {
+        return Err(Failure::Io(source).at(path));
     }
-
-    fn piece(&mut self, piece: &mut [u8]) -> Result<(), Failure> {
-        self.file.read_exact(piece)?;
-        self.hash.update(piece);
-        if cfg!(target_endian = "big") {
-            piece.as_chunks_mut::<4>().0.iter_mut().for_each(|number| number.reverse());
-        }
-        let mut row = vec![0.0f32; self.dim];
-        for bytes in piece.chunks_exact(self.dim * size_of::<f32>()) {
-            match bytemuck::try_cast_slice(bytes) {
-                Ok(numbers) => self.stats.push_checked(numbers)?,
-                Err(_) => {
-                    bytemuck::cast_slice_mut(&mut row).copy_from_slice(bytes);
-                    self.stats.push_checked(&row)?;
-                }
-            }
-        }
-        Ok(())
-    }
+    let stats = rows.finish(section)?;
+    Ok(Some(read?.into_index(stats)?))
 }
 
 #[cfg(unix)]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::answer::{Answer, Found, Outcome, State};
+use crate::model::values::{Notes, equal};
 use crate::oracle::Wanted;
 
 /// Which made-up id stands for which `<uuid:n>` of the case file.
@@ -47,6 +48,11 @@ impl Uuids {
     fn written<'a>(&'a self, actual: &'a str) -> &'a str {
         self.bound.iter().find(|(_, bound)| *bound == actual).map_or(actual, |(written, _)| written)
     }
+}
+
+/// Whether metadata came back as it was: 1.0 and 1 are one number, and Twindex keeps it as the second.
+fn same_metadata(written: Option<&Value>, actual: &Value) -> bool {
+    written.is_some_and(|written| equal(written, actual, &Notes::default()))
 }
 
 /// Whether two scores are the same by the cases' rule.
@@ -120,7 +126,7 @@ fn docs_agree(items: &[Value], ties: &[Vec<Value>], docs: &[Found], uuids: &mut 
         let actual = Value::from(uuids.written(&doc.id));
         if *written == actual {
             let same_text = item.get("text").and_then(Value::as_str) == Some(&doc.text);
-            return scores && same_text && item.get("metadata") == Some(&doc.metadata);
+            return scores && same_text && same_metadata(item.get("metadata"), &doc.metadata);
         }
         scores && ties.iter().any(|group| group.contains(written) && group.contains(&actual))
     })
@@ -136,7 +142,7 @@ fn introduce(items: &[Value], docs: &[Found], uuids: &mut Uuids) {
         };
         let same = |doc: &&Found| {
             item.get("text").and_then(Value::as_str) == Some(&doc.text)
-                && item.get("metadata") == Some(&doc.metadata)
+                && same_metadata(item.get("metadata"), &doc.metadata)
                 && uuids.written(&doc.id) == doc.id
                 && is_uuid4(&doc.id)
         };

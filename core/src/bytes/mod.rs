@@ -11,13 +11,13 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::documents::Documents;
 use crate::error::{Error, Result};
-use crate::index::{Engine, VectorIndex};
-use crate::rows::Rows;
+use crate::index::Engine;
 use crate::store::{Settings, Store};
 
 mod layout;
+mod read;
+mod rows;
 #[cfg(test)]
 mod tests;
 mod v1;
@@ -26,6 +26,8 @@ mod wire;
 pub(crate) use v1::{document_at, document_len, encode_documents, id_at, scan_documents};
 
 pub use layout::{ALIGNMENT, HEADER_LEN, Layout, MAGIC, Section, SectionKind, VERSION};
+pub use read::Source;
+pub use rows::RowVerifier;
 
 /// A store encoded, as the pieces that a file or a buffer is written from. The vectors are not copied.
 #[derive(Debug)]
@@ -177,36 +179,7 @@ impl Store {
     /// `not_a_store`, `newer_version`, `truncated`, `checksum_mismatch`, `corrupt`, `not_finite` for damaged or foreign bytes;
     /// `unsupported_content` for an index that the engine cannot open.
     pub fn deserialize_from_bytes(bytes: &[u8], engine: Arc<dyn Engine>) -> Result<Self> {
-        let layout = Layout::parse(bytes, bytes.len() as u64)?;
-        for section in layout.sections() {
-            let start = section.offset as usize;
-            check_padding(&bytes[start - section.padding as usize..start])?;
-            verify(section, section.of(bytes))?;
-        }
-        let settings = layout.require(SectionKind::Settings)?;
-        let documents = layout.require(SectionKind::Documents)?;
-        let head = decode_settings(settings.of(bytes))?;
-        check_vectors(&layout, &head)?;
-        let index: Option<Box<dyn VectorIndex>> = match head.settings.dim {
-            None => None,
-            Some(dim) => {
-                let Settings { kind, metric, .. } = &head.settings;
-                Some(match (layout.find(SectionKind::Vectors), layout.find(SectionKind::Faiss)) {
-                    (Some(vectors), _) => {
-                        let data = from_little_endian(vectors.of(bytes));
-                        let rows = Rows::new(&data, dim)?;
-                        rows.check_for(*metric)?;
-                        let mut index = engine.create(kind, dim, *metric)?;
-                        index.append(rows)?;
-                        index
-                    }
-                    (None, Some(faiss)) => engine.open(kind, dim, *metric, faiss.of(bytes))?,
-                    (None, None) => unreachable!("check_vectors refuses a dimension without vectors"),
-                })
-            }
-        };
-        let documents = Documents::decode(documents.of(bytes).to_vec(), head.count)?;
-        Store::from_parts(head.settings, engine, documents, index)
+        Self::read_from(bytes, engine)
     }
 }
 
@@ -215,13 +188,5 @@ fn little_endian(numbers: &[f32]) -> Cow<'_, [u8]> {
         Cow::Borrowed(bytemuck::cast_slice(numbers))
     } else {
         Cow::Owned(numbers.iter().flat_map(|x| x.to_le_bytes()).collect())
-    }
-}
-
-/// The bytes as numbers, without a copy where they lie aligned. Their length is a multiple of 4.
-fn from_little_endian(bytes: &[u8]) -> Cow<'_, [f32]> {
-    match bytemuck::try_cast_slice(bytes) {
-        Ok(numbers) if cfg!(target_endian = "little") => Cow::Borrowed(numbers),
-        _ => Cow::Owned(bytes.as_chunks::<4>().0.iter().map(|x| f32::from_le_bytes(*x)).collect()),
     }
 }

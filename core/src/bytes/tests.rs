@@ -1,4 +1,5 @@
 use super::*;
+use crate::rows::Rows;
 use crate::{DeleteOptions, Document, Filter, FlatEngine, Metric, SearchOptions, Value};
 
 fn store(settings: Settings, documents: Vec<Document>, vectors: &[f32], dim: usize) -> Store {
@@ -124,6 +125,11 @@ fn hostile_sections_with_right_checksums_are_refused() {
         ("unsorted keys", SectionKind::Documents, document(&[2, 1, b'b', 0, 1, b'a', 0])),
         ("a key twice", SectionKind::Documents, document(&[2, 1, b'a', 0, 1, b'a', 0])),
         ("a small UInt", SectionKind::Documents, document(&[1, 1, b'a', 3, 5])),
+        (
+            "a whole number as a float",
+            SectionKind::Documents,
+            document(&[1, 1, b'a', 4, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f]),
+        ),
         ("a NaN", SectionKind::Documents, document(&[1, 1, b'a', 4, 0, 0, 0, 0, 0, 0, 0xf8, 0x7f])),
         ("a number in too many bytes", SectionKind::Documents, document(&[1, 1, b'a', 2, 0x82, 0])),
         (
@@ -151,6 +157,24 @@ fn hostile_sections_with_right_checksums_are_refused() {
         decode(&with_section(SectionKind::Settings, faiss_kind)).unwrap_err().code(),
         "unsupported_content"
     );
+}
+
+#[test]
+fn damage_to_vectors_is_named_as_such_even_where_it_makes_a_number_infinite() {
+    let mut bytes = sample(Metric::L2).serialize_to_bytes().unwrap();
+    let vectors = *Layout::parse(&bytes, bytes.len() as u64).unwrap().require(SectionKind::Vectors).unwrap();
+    bytes[vectors.offset as usize..][..4].copy_from_slice(&f32::INFINITY.to_le_bytes());
+    assert_eq!(decode(&bytes).unwrap_err(), Error::ChecksumMismatch { section: "vectors" });
+}
+
+#[test]
+fn a_whole_number_encodes_as_an_integer_however_it_is_held() {
+    let with = |value: Value| {
+        store(Settings::default(), vec![Document::new("t").with_id("i").with("n", value)], &[1.0], 1)
+            .serialize_to_bytes()
+    };
+    assert_eq!(with(Value::Float(3.0)), with(Value::Int(3)));
+    assert_ne!(with(Value::Float(2f64.powi(53))), with(Value::Int(1 << 53)));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::documents::Documents;
 use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::store::Settings;
-use crate::value::{Metadata, Value};
+use crate::value::{Metadata, Value, whole};
 
 #[derive(Serialize, Deserialize)]
 struct SettingsV1<'a> {
@@ -196,7 +196,10 @@ impl Serialize for ValueOut<'_> {
             Value::Bool(b) => s.serialize_newtype_variant(VALUE, variant::BOOL, "Bool", b),
             Value::Int(n) => s.serialize_newtype_variant(VALUE, variant::INT, "Int", n),
             Value::UInt(n) => s.serialize_newtype_variant(VALUE, variant::UINT, "UInt", n),
-            Value::Float(x) => s.serialize_newtype_variant(VALUE, variant::FLOAT, "Float", x),
+            Value::Float(x) => match whole(*x) {
+                Some(n) => s.serialize_newtype_variant(VALUE, variant::INT, "Int", &n),
+                None => s.serialize_newtype_variant(VALUE, variant::FLOAT, "Float", x),
+            },
             Value::String(text) => s.serialize_newtype_variant(VALUE, variant::STRING, "String", text),
             Value::List(items) => s.serialize_newtype_variant(VALUE, variant::LIST, "List", &ListOut(items)),
             Value::Map(map) => s.serialize_newtype_variant(VALUE, variant::MAP, "Map", &MapOut(map)),

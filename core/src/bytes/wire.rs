@@ -1,7 +1,7 @@
 //! Reading postcard's wire format by hand, where serde would cost too much or bound too little: every
 //! count against the bytes that remain, nesting, and the one way each thing may be written.
 
-use crate::value::{MAX_NESTING, Metadata, Value};
+use crate::value::{MAX_NESTING, Metadata, Value, whole};
 
 /// Why bytes are not what they should be.
 pub(super) type Damage = &'static str;
@@ -100,7 +100,11 @@ impl<'a> Reader<'a> {
     fn float(&mut self) -> Read<f64> {
         let bytes = self.take(8)?.first_chunk().ok_or("it ends too early")?;
         let x = f64::from_le_bytes(*bytes);
-        if x.is_finite() { Ok(x) } else { Err("a float is not finite") }
+        match whole(x) {
+            Some(_) => Err("a whole number is written as a float"),
+            None if x.is_finite() => Ok(x),
+            None => Err("a float is not finite"),
+        }
     }
 
     fn boolean(&mut self) -> Read<bool> {

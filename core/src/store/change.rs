@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use super::*;
 use crate::document::IdSource;
 use crate::metric::normalize_l2;
-use crate::rows::{Positions, Rows};
+use crate::rows::{Positions, Rows, Vectors};
 
 impl Store {
     /// Adds documents with their vectors and returns their ids, in order.
@@ -17,19 +17,20 @@ impl Store {
     /// # Errors
     /// `length_mismatch`, `dimension_mismatch`, `not_finite`, `zero_vector` (cosine), `duplicate_ids_in_call`, `id_already_exists`,
     /// `invalid_metadata`, `too_many_rows`, or what the index reports, such as too few vectors to train. The store is then unchanged.
-    pub fn add(
+    pub fn add<'v>(
         &mut self,
         documents: Vec<Document>,
-        vectors: Rows<'_>,
+        vectors: impl Into<Vectors<'v>>,
         new_ids: &dyn IdSource,
     ) -> Result<Vec<String>> {
+        let vectors = vectors.into();
         let (documents, ids) = with_ids(documents, new_ids);
-        self.check_new(&documents, vectors)?;
+        self.check_new(&documents, vectors.rows())?;
         let existing: Vec<String> = ids.iter().filter(|id| self.get(id).is_some()).cloned().collect();
         if !existing.is_empty() {
             return Err(Error::IdAlreadyExists { ids: existing });
         }
-        self.append_rows(self.prepare(vectors).as_rows())?;
+        self.append(self.prepare(vectors))?;
         self.remember(documents.into_iter());
         Ok(ids)
     }
@@ -39,14 +40,15 @@ impl Store {
     /// # Errors
     /// As [`add`](Self::add), but for `id_already_exists`; `unsupported_by_index` if an id exists and the kind of index cannot
     /// remove.
-    pub fn upsert(
+    pub fn upsert<'v>(
         &mut self,
         documents: Vec<Document>,
-        vectors: Rows<'_>,
+        vectors: impl Into<Vectors<'v>>,
         new_ids: &dyn IdSource,
     ) -> Result<Vec<String>> {
+        let vectors = vectors.into();
         let (documents, ids) = with_ids(documents, new_ids);
-        self.check_new(&documents, vectors)?;
+        self.check_new(&documents, vectors.rows())?;
         let before = self.len();
         let mut replaced = Positions::none(before + documents.len());
         ids.iter().filter_map(|id| self.position(id)).for_each(|position| replaced.insert(position));
@@ -55,7 +57,7 @@ impl Store {
         {
             index.check_can_remove()?;
         }
-        self.append_rows(self.prepare(vectors).as_rows())?;
+        self.append(self.prepare(vectors))?;
         if !replaced.is_empty()
             && let Some(index) = &mut self.index
         {
@@ -137,27 +139,32 @@ impl Store {
         self.check_room(other.len())?;
         // The vectors are normalised already if the stores normalise.
         match index.rows() {
-            Some(rows) => self.append_rows(rows)?,
-            None => self.append_rows(Rows::new(&other.vectors()?, dim)?)?,
+            Some(rows) => self.append(rows.into())?,
+            None => self.append(Vectors::new(other.vectors()?, dim)?)?,
         }
         self.remember(other.documents.iter().cloned());
         Ok(())
     }
 
-    /// Adds rows to the index, which is made now if the first vectors decide its dimension.
-    fn append_rows(&mut self, rows: Rows<'_>) -> Result<()> {
-        if rows.is_empty() {
+    /// Adds vectors to the index, which is made now if the first vectors decide its dimension.
+    fn append(&mut self, vectors: Vectors<'_>) -> Result<()> {
+        let dim = vectors.rows().dim();
+        if vectors.rows().is_empty() {
             return Ok(());
         }
+        let append = |index: &mut Box<dyn VectorIndex>| match vectors.into_data() {
+            Cow::Owned(data) => index.append_owned(data),
+            Cow::Borrowed(data) => index.append(Rows::new(data, dim)?),
+        };
         match &mut self.index {
-            Some(index) => index.append(rows)?,
+            Some(index) => append(index)?,
             none => {
-                let mut index = self.engine.create(&self.settings.kind, rows.dim(), self.settings.metric)?;
-                index.append(rows)?;
+                let mut index = self.engine.create(&self.settings.kind, dim, self.settings.metric)?;
+                append(&mut index)?;
                 *none = Some(index);
             }
         }
-        self.settings.dim = Some(rows.dim());
+        self.settings.dim = Some(dim);
         Ok(())
     }
 
@@ -214,12 +221,11 @@ impl Store {
     }
 
     /// Vectors as the index takes them.
-    fn prepare<'a>(&self, vectors: Rows<'a>) -> Prepared<'a> {
-        let mut data = Cow::Borrowed(vectors.data());
+    fn prepare<'a>(&self, mut vectors: Vectors<'a>) -> Vectors<'a> {
         if self.settings.normalize_l2 {
-            data.to_mut().chunks_exact_mut(vectors.dim()).for_each(normalize_l2);
+            vectors.rows_mut().for_each(normalize_l2);
         }
-        Prepared { data, dim: vectors.dim() }
+        vectors
     }
 
     fn remember(&mut self, documents: impl ExactSizeIterator<Item = Arc<Document>>) {
@@ -233,17 +239,6 @@ impl Store {
     fn forget(&mut self, positions: &Positions) {
         self.documents.remove(positions);
         self.ids.rebuild(&self.documents);
-    }
-}
-
-struct Prepared<'a> {
-    data: Cow<'a, [f32]>,
-    dim: usize,
-}
-
-impl Prepared<'_> {
-    fn as_rows(&self) -> Rows<'_> {
-        Rows::new(&self.data, self.dim).expect("made of whole rows")
     }
 }
 

@@ -18,68 +18,14 @@ use crate::options::DeleteOptions;
 mod change;
 mod ids;
 mod search;
+mod settings;
 
 use ids::IdMap;
 pub use search::{Hit, RelevanceHits, SearchArgs, SearchType, Warning};
+pub use settings::{PartialSettings, Settings};
 
 /// How many documents a store can hold.
 pub const MAX_DOCUMENTS: usize = u32::MAX as usize;
-
-/// What a store is, apart from its content. Saved with it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Settings {
-    /// How vectors are compared; squared L2 unless told.
-    pub metric: Metric,
-    /// Whether vectors and queries are scaled to unit length when they come in; no unless told.
-    pub normalize_l2: bool,
-    /// Kind of index, as FAISS's `index_factory` names it; `Flat` unless told.
-    pub kind: String,
-    /// Numbers per vector; that of the first vectors unless told.
-    pub dim: Option<usize>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { metric: Metric::default(), normalize_l2: false, kind: "Flat".into(), dim: None }
-    }
-}
-
-impl Settings {
-    /// LangChain's defaults: squared L2, not normalised, exact.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Sets how vectors are compared.
-    #[must_use]
-    pub fn metric(mut self, metric: Metric) -> Self {
-        self.metric = metric;
-        self
-    }
-
-    /// Sets whether vectors and queries are scaled to unit length.
-    #[must_use]
-    pub fn normalize_l2(mut self, normalize_l2: bool) -> Self {
-        self.normalize_l2 = normalize_l2;
-        self
-    }
-
-    /// Sets the kind of index.
-    #[must_use]
-    pub fn kind(mut self, kind: impl Into<String>) -> Self {
-        self.kind = kind.into();
-        self
-    }
-
-    /// Sets the dimension.
-    #[must_use]
-    pub fn dim(mut self, dim: usize) -> Self {
-        self.dim = Some(dim);
-        self
-    }
-}
 
 /// Turns a raw score into a relevance.
 pub type RelevanceScoreFn = Arc<dyn Fn(f32) -> f32 + Send + Sync>;

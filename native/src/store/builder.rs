@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
-use twindex_core::{Document, IdSource, Metadata, Metric, RelevanceScoreFn, Settings, Store};
+use twindex_core::{Document, IdSource, Metadata, Metric, PartialSettings, RelevanceScoreFn, Store};
 
 use super::{Inner, VectorStore, blocking};
 use crate::embeddings::Embeddings;
@@ -19,10 +19,7 @@ use crate::local::{self, LoadOptions};
 #[derive(Clone)]
 pub struct VectorStoreBuilder {
     embeddings: Arc<dyn Embeddings>,
-    metric: Option<Metric>,
-    normalize_l2: Option<bool>,
-    kind: Option<String>,
-    dim: Option<usize>,
+    settings: PartialSettings,
     engine: EngineKind,
     relevance: Option<RelevanceScoreFn>,
     ids: Arc<dyn IdSource>,
@@ -33,10 +30,7 @@ impl fmt::Debug for VectorStoreBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VectorStoreBuilder")
             .field("embeddings", &self.embeddings.name())
-            .field("metric", &self.metric)
-            .field("normalize_l2", &self.normalize_l2)
-            .field("kind", &self.kind)
-            .field("dim", &self.dim)
+            .field("settings", &self.settings)
             .field("engine", &self.engine)
             .finish_non_exhaustive()
     }
@@ -46,10 +40,7 @@ impl VectorStoreBuilder {
     pub(super) fn new(embeddings: Arc<dyn Embeddings>) -> Self {
         Self {
             embeddings,
-            metric: None,
-            normalize_l2: None,
-            kind: None,
-            dim: None,
+            settings: PartialSettings::default(),
             engine: EngineKind::default(),
             relevance: None,
             ids: Arc::new(|| uuid::Uuid::new_v4().to_string()),
@@ -60,28 +51,28 @@ impl VectorStoreBuilder {
     /// How vectors are compared; squared L2 unless told.
     #[must_use]
     pub fn distance_strategy(mut self, metric: Metric) -> Self {
-        self.metric = Some(metric);
+        self.settings.metric = Some(metric);
         self
     }
 
     /// Whether vectors and queries are scaled to unit length; no unless told.
     #[must_use]
     pub fn normalize_l2(mut self, normalize: bool) -> Self {
-        self.normalize_l2 = Some(normalize);
+        self.settings.normalize_l2 = Some(normalize);
         self
     }
 
     /// The kind of index, as FAISS's `index_factory` names it; `Flat`, which is exact, unless told.
     #[must_use]
     pub fn index_factory(mut self, kind: impl Into<String>) -> Self {
-        self.kind = Some(kind.into());
+        self.settings.kind = Some(kind.into());
         self
     }
 
     /// Numbers per vector; that of the first vectors unless told.
     #[must_use]
     pub fn dim(mut self, dim: usize) -> Self {
-        self.dim = Some(dim);
+        self.settings.dim = Some(dim);
         self
     }
 
@@ -127,13 +118,8 @@ impl VectorStoreBuilder {
     /// `empty_vector` for a dimension of 0, `unsupported_by_index` for a kind of index that cannot be had (if a dimension is given; else
     /// when the first vectors come).
     pub fn build(self) -> Result<VectorStore> {
-        let mut settings = Settings::new()
-            .metric(self.metric.unwrap_or_default())
-            .normalize_l2(self.normalize_l2.unwrap_or_default())
-            .kind(self.kind.as_deref().unwrap_or("Flat"));
-        settings.dim = self.dim;
         let engine = NativeEngine::new(self.engine)?.shared();
-        let store = Store::new(settings, engine)?;
+        let store = Store::new(self.settings.clone().or_default(), engine)?;
         Ok(self.with_store(store))
     }
 
@@ -217,24 +203,7 @@ impl VectorStoreBuilder {
 
     /// Compares what the builder was told with what was stored.
     fn checked(self, store: Store) -> Result<VectorStore> {
-        fn check<T: PartialEq + fmt::Display>(
-            setting: &'static str,
-            given: Option<T>,
-            stored: T,
-        ) -> Result<()> {
-            match given {
-                Some(given) if given != stored => {
-                    let (stored, given) = (stored.to_string(), given.to_string());
-                    Err(twindex_core::Error::SettingMismatch { setting, stored, given }.into())
-                }
-                _ => Ok(()),
-            }
-        }
-        let settings = store.settings();
-        check("distance_strategy", self.metric, settings.metric)?;
-        check("normalize_L2", self.normalize_l2, settings.normalize_l2)?;
-        check("index_factory", self.kind.as_deref(), settings.kind.as_str())?;
-        check("dim", self.dim, settings.dim.or(self.dim).unwrap_or_default())?;
+        self.settings.check(store.settings())?;
         Ok(self.with_store(store))
     }
 }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
 use twindex_core::{
-    DeleteOptions, Document, IdSource, Metadata, Rows, Store, StoreInfo, flatten, forget_empty_ids,
+    DeleteOptions, Document, IdSource, Metadata, Store, StoreInfo, Vectors, documents_of_texts, flatten,
+    set_ids,
 };
 
 use crate::embeddings::{Embeddings, EmbeddingsError};
@@ -213,7 +214,7 @@ impl VectorStore {
         metadatas: Option<Vec<Metadata>>,
         ids: Option<Vec<String>>,
     ) -> Result<Vec<String>> {
-        let documents = documents(texts, metadatas, ids)?;
+        let documents = documents_of_texts(texts, metadatas, given(ids))?;
         self.add_new(documents).await
     }
 
@@ -226,8 +227,7 @@ impl VectorStore {
         mut documents: Vec<Document>,
         ids: Option<Vec<String>>,
     ) -> Result<Vec<String>> {
-        forget_empty_ids(&mut documents);
-        set_ids(&mut documents, ids)?;
+        set_ids(&mut documents, given(ids))?;
         self.add_new(documents).await
     }
 
@@ -249,7 +249,8 @@ impl VectorStore {
         ids: Option<Vec<String>>,
     ) -> Result<Vec<String>> {
         let (texts, vectors): (Vec<String>, Vec<Vec<f32>>) = text_embeddings.into_iter().unzip();
-        self.add_with_vectors(documents(texts, metadatas, ids)?, vectors).await
+        let documents = documents_of_texts(texts, metadatas, given(ids))?;
+        self.add_with_vectors(documents, vectors).await
     }
 
     /// Adds documents with their vectors and returns their ids, in order.
@@ -262,8 +263,8 @@ impl VectorStore {
         vectors: Vec<Vec<f32>>,
     ) -> Result<Vec<String>> {
         self.change(move |store, ids| {
-            let (data, dim) = lay_out(store, &documents, vectors)?;
-            store.add(documents, Rows::new(&data, dim)?, ids)
+            let vectors = lay_out(store, &documents, vectors)?;
+            store.add(documents, vectors, ids)
         })
         .await
     }
@@ -274,7 +275,7 @@ impl VectorStore {
     /// # Errors
     /// As [`add_texts`](Self::add_texts), but for ids that exist; `unsupported_by_index` if one does and the kind of index cannot delete.
     pub async fn upsert_documents(&self, mut documents: Vec<Document>) -> Result<Vec<String>> {
-        forget_empty_ids(&mut documents);
+        set_ids(&mut documents, None)?;
         Store::check_documents(&documents)?;
         let vectors = self.embed(&texts_of(&documents)).await?;
         self.upsert_with_vectors(documents, vectors).await
@@ -290,8 +291,8 @@ impl VectorStore {
         vectors: Vec<Vec<f32>>,
     ) -> Result<Vec<String>> {
         self.change(move |store, ids| {
-            let (data, dim) = lay_out(store, &documents, vectors)?;
-            store.upsert(documents, Rows::new(&data, dim)?, ids)
+            let vectors = lay_out(store, &documents, vectors)?;
+            store.upsert(documents, vectors, ids)
         })
         .await
     }
@@ -395,44 +396,13 @@ fn lay_out(
     store: &Store,
     documents: &[Document],
     vectors: Vec<Vec<f32>>,
-) -> twindex_core::Result<(Vec<f32>, usize)> {
+) -> twindex_core::Result<Vectors<'static>> {
     Store::check_documents(documents)?;
-    flatten(&vectors, store.dim())
+    let (data, dim) = flatten(&vectors, store.dim())?;
+    Vectors::new(data, dim)
 }
 
-fn check_count(what: &'static str, expected: usize, actual: usize) -> Result<()> {
-    if expected == actual {
-        return Ok(());
-    }
-    Err(twindex_core::Error::LengthMismatch { what, expected, actual }.into())
-}
-
-/// Gives documents the ids of a list. As in LangChain, an empty list means new ids for all.
-fn set_ids(documents: &mut [Document], ids: Option<Vec<String>>) -> Result<()> {
-    let Some(ids) = ids else { return Ok(()) };
-    if ids.is_empty() {
-        documents.iter_mut().for_each(|document| document.id = None);
-        return Ok(());
-    }
-    check_count("ids", documents.len(), ids.len())?;
-    for (document, id) in documents.iter_mut().zip(ids) {
-        document.id = Some(id);
-    }
-    Ok(())
-}
-
-fn documents(
-    texts: Vec<String>,
-    metadatas: Option<Vec<Metadata>>,
-    ids: Option<Vec<String>>,
-) -> Result<Vec<Document>> {
-    let mut documents: Vec<Document> = texts.into_iter().map(Document::new).collect();
-    if let Some(metadatas) = metadatas {
-        check_count("metadatas", documents.len(), metadatas.len())?;
-        for (document, metadata) in documents.iter_mut().zip(metadatas) {
-            document.metadata = metadata;
-        }
-    }
-    set_ids(&mut documents, ids)?;
-    Ok(documents)
+/// Ids as the core takes them, where a missing one is made.
+fn given(ids: Option<Vec<String>>) -> Option<Vec<Option<String>>> {
+    ids.map(|ids| ids.into_iter().map(Some).collect())
 }

@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use super::filter;
-use super::values::Notes;
+use super::values::{Notes, equal};
 use super::{Kinds, Metric, Model, Relevance, length};
 use crate::answer::Found;
 
@@ -290,7 +290,8 @@ impl Model {
             return Err(format!("{:?} came back, which the store does not have", found.id));
         };
         let entry = &self.entries[position];
-        if (&found.text, &found.metadata) == (&entry.text, &entry.metadata) {
+        // 1.0 and 1 are one number, and Twindex keeps it as the second.
+        if found.text == entry.text && equal(&found.metadata, &entry.metadata, &Notes::default()) {
             return Ok(());
         }
         let Found { id, text, metadata, .. } = found;
