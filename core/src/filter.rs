@@ -1,7 +1,7 @@
 //! Which documents a search may return: LangChain's filter language, or a function.
 
+use hashbrown::HashSet;
 use std::cmp::Ordering;
-use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 

@@ -2,6 +2,7 @@
 //!
 //! [`RowStats::search`] is shared by every index that keeps plain rows; [`FlatIndex`] is the one that owns them.
 
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -18,13 +19,22 @@ const BLOCK: usize = 256;
 /// What exact search needs to know about rows beside the rows themselves.
 ///
 /// Cosine keeps the length of each row; every metric keeps bounds of them, for the rounding bound.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct RowStats {
     metric: Metric,
     count: usize,
     norms: Vec<f32>,
     min_norm: f32,
     max_norm: f32,
+}
+
+impl fmt::Debug for RowStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RowStats")
+            .field("metric", &self.metric)
+            .field("count", &self.count)
+            .finish_non_exhaustive()
+    }
 }
 
 impl RowStats {
@@ -274,12 +284,20 @@ pub trait SharedRows: Send + Sync + std::fmt::Debug {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug)]
 pub struct FlatIndex {
     dim: usize,
     storage: Storage,
     stats: RowStats,
     kernel: Arc<dyn ScanKernel>,
+}
+
+impl fmt::Debug for FlatIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FlatIndex")
+            .field("dim", &self.dim)
+            .field("stats", &self.stats)
+            .finish_non_exhaustive()
+    }
 }
 
 impl FlatIndex {
@@ -331,7 +349,8 @@ impl FlatIndex {
             Storage::Owned(data) => data,
             Storage::Shared(shared) => shared.data(),
         };
-        Rows::new(data, self.dim).expect("rows were checked when they came in")
+        let Ok(rows) = Rows::new(data, self.dim) else { unreachable!("rows were checked when they came in") };
+        rows
     }
 
     fn own(&mut self) -> Result<&mut Vec<f32>> {

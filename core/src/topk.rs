@@ -49,11 +49,8 @@ fn by_key(a: (f32, usize), b: (f32, usize)) -> Ordering {
 /// Sorts best first and keeps the best `k`.
 pub fn sort_and_cut(metric: Metric, neighbors: &mut Vec<Neighbor>, k: usize) {
     let order = |a: &Neighbor, b: &Neighbor| Neighbor::order(metric, a, b);
-    if neighbors.len() > k && k > 0 {
-        neighbors.select_nth_unstable_by(k - 1, order);
-        neighbors.truncate(k);
-    }
     neighbors.sort_unstable_by(order);
+    neighbors.truncate(k);
 }
 
 #[derive(PartialEq)]

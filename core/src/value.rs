@@ -152,7 +152,10 @@ impl Value {
             return Err(format!("nested more than {MAX_NESTING} levels deep"));
         }
         match self {
-            Value::Float(x) if !x.is_finite() => Err(format!("{x} is not a number that JSON has")),
+            Value::Float(x) if !x.is_finite() => {
+                let name = if x.is_nan() { "NaN" } else { "infinity" };
+                Err(format!("{name} is not a number that JSON has"))
+            }
             Value::List(items) => items.iter().try_for_each(|item| item.check(depth + 1)),
             Value::Map(map) => map.iter().try_for_each(|(_, value)| value.check(depth + 1)),
             _ => Ok(()),

@@ -1,7 +1,7 @@
 //! Everything that changes a store. Checks first, then changes, so that a call that fails has no effect.
 
+use hashbrown::HashSet;
 use std::borrow::Cow;
-use std::collections::HashSet;
 
 use super::*;
 use crate::document::IdSource;
@@ -63,7 +63,7 @@ impl Store {
         {
             if let Err(error) = index.remove(&replaced) {
                 let added = Positions::try_filter(index.len(), |p| Ok::<_, Error>(p >= before))?;
-                index.remove(&added).expect("an index that could append can take the rows back");
+                assert!(index.remove(&added).is_ok(), "an index that could append can take the rows back");
                 return Err(error);
             }
             self.forget(&replaced);

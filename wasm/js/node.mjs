@@ -1,0 +1,35 @@
+// @ts-check
+// The entry point for Node. It is built to one CommonJS file, which the ES module hands on: both see one class.
+
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { VectorStoreError } from './error.mjs';
+import { describe } from './glue-support.mjs';
+import { find } from './places.cjs';
+import { setPlatform } from './platform.mjs';
+import { storage } from './storage-node.mjs';
+
+export { VectorStoreError } from './error.mjs';
+export { init } from './load.mjs';
+export { VectorStore } from './store.mjs';
+export { version } from './version.mjs';
+
+/** @param {string} path */
+async function read(path) {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    throw new VectorStoreError(`the WebAssembly module cannot be read: ${describe(cause)}`, 'wasm_unavailable', { cause });
+  }
+}
+
+setPlatform({
+  ownWasm: (relaxed) => read(find(relaxed ? 'twindex-relaxed.wasm' : 'twindex.wasm')),
+  wasmAt: async (place) => {
+    if (place.startsWith('file:')) return read(fileURLToPath(place));
+    return /^(?:https?|data|blob):/.test(place) ? fetch(place) : read(place);
+  },
+  // V8 of Node 20 has relaxed SIMD behind a flag, and computes wrongly with it.
+  relaxedIsSound: Number.parseInt(process.versions.node, 10) >= 22,
+  storage,
+});

@@ -1,0 +1,391 @@
+// @ts-check
+// The class that users see: it loads the module, hands every call to the class that Rust exports, and keeps stores by name.
+
+import { VectorStoreError } from './error.mjs';
+import { describe, guarded } from './glue-support.mjs';
+import { ready } from './load.mjs';
+import { getPlatform } from './platform.mjs';
+
+/** @typedef {import('./glue.mjs').VectorStore} Inner */
+/** @typedef {import('./index.js').VectorStore} PublicStore */
+
+/** Documents fetched at a time by an iteration. */
+const PAGE = 256;
+
+const TOKEN = Symbol('made by a method of VectorStore');
+
+/** See `index.d.ts`, which says what each method takes and gives. */
+export class VectorStore {
+  /** @type {Inner | undefined} */
+  #inner;
+
+  /**
+   * @param {typeof TOKEN} token
+   * @param {Inner} inner
+   */
+  constructor(token, inner) {
+    if (token !== TOKEN) {
+      throw new VectorStoreError('expected await VectorStore.create() or another method that makes one, got new', 'invalid_argument');
+    }
+    this.#inner = inner;
+  }
+
+  /**
+   * @param {unknown} [embeddings]
+   * @param {unknown} [options]
+   */
+  static async create(embeddings, options) {
+    return made(({ VectorStore: Inner }) => new Inner(embeddings, options));
+  }
+
+  /**
+   * @param {unknown} texts
+   * @param {unknown} metadatas
+   * @param {unknown} embeddings
+   * @param {unknown} [options]
+   */
+  static async fromTexts(texts, metadatas, embeddings, options) {
+    return filled(embeddings, options, ['signal'], (inner, rest) => inner.addTexts(texts, metadatas, rest));
+  }
+
+  /**
+   * @param {unknown} documents
+   * @param {unknown} embeddings
+   * @param {unknown} [options]
+   */
+  static async fromDocuments(documents, embeddings, options) {
+    return filled(embeddings, options, ['signal'], (inner, rest) => inner.addDocuments(documents, rest));
+  }
+
+  /**
+   * @param {unknown} vectors
+   * @param {unknown} documents
+   * @param {unknown} [embeddings]
+   * @param {unknown} [options]
+   */
+  static async fromVectors(vectors, documents, embeddings, options) {
+    return filled(embeddings, options, ['dim', 'signal'], (inner, rest) => inner.addVectors(vectors, documents, rest));
+  }
+
+  /**
+   * @param {unknown} bytes
+   * @param {unknown} [embeddings]
+   * @param {unknown} [options]
+   */
+  static async deserialize(bytes, embeddings, options) {
+    const awaited = bytes instanceof Blob || isResponse(bytes) ? await bytesOf(bytes) : bytes;
+    return made(({ VectorStore: Inner }) => Inner.deserialize(awaited, embeddings, options));
+  }
+
+  /**
+   * @param {string} name
+   * @param {unknown} [embeddings]
+   * @param {object | null} [options]
+   */
+  static async load(name, embeddings, options) {
+    const { directory, ...rest } = /** @type {Record<string, unknown>} */ (optionsOf(options));
+    const where = storageOptions({ directory, signal: rest.signal });
+    return getPlatform().storage.load(name, where, async (saved) =>
+      VectorStore.deserialize(await collect(saved), embeddings, rest),
+    );
+  }
+
+  /** @param {object | null} [options] */
+  static async list(options) {
+    return getPlatform().storage.list(storageOptions(options));
+  }
+
+  /**
+   * @param {string} name
+   * @param {object | null} [options]
+   */
+  static async remove(name, options) {
+    return getPlatform().storage.remove(name, storageOptions(options));
+  }
+
+  /** @param {unknown[]} args */
+  addTexts(...args) {
+    return this.#call('addTexts', args);
+  }
+
+  /** @param {unknown[]} args */
+  addDocuments(...args) {
+    return this.#call('addDocuments', args);
+  }
+
+  /** @param {unknown[]} args */
+  addVectors(...args) {
+    return this.#call('addVectors', args);
+  }
+
+  /** @param {unknown[]} args */
+  upsert(...args) {
+    return this.#call('upsert', args);
+  }
+
+  /** @param {unknown[]} args */
+  upsertVectors(...args) {
+    return this.#call('upsertVectors', args);
+  }
+
+  /** @param {unknown[]} args */
+  similaritySearch(...args) {
+    return this.#call('similaritySearch', args);
+  }
+
+  /** @param {unknown[]} args */
+  similaritySearchWithScore(...args) {
+    return this.#call('similaritySearchWithScore', args);
+  }
+
+  /** @param {unknown[]} args */
+  similaritySearchByVector(...args) {
+    return this.#call('similaritySearchByVector', args);
+  }
+
+  /** @param {unknown[]} args */
+  similaritySearchVectorWithScore(...args) {
+    return this.#call('similaritySearchVectorWithScore', args);
+  }
+
+  /** @param {unknown[]} args */
+  similaritySearchBatch(...args) {
+    return this.#call('similaritySearchBatch', args);
+  }
+
+  /** @param {unknown[]} args */
+  similaritySearchWithRelevanceScores(...args) {
+    return this.#call('similaritySearchWithRelevanceScores', args);
+  }
+
+  /** @param {unknown[]} args */
+  maxMarginalRelevanceSearch(...args) {
+    return this.#call('maxMarginalRelevanceSearch', args);
+  }
+
+  /** @param {unknown[]} args */
+  maxMarginalRelevanceSearchByVector(...args) {
+    return this.#call('maxMarginalRelevanceSearchByVector', args);
+  }
+
+  /** @param {unknown[]} args */
+  maxMarginalRelevanceSearchWithScoreByVector(...args) {
+    return this.#call('maxMarginalRelevanceSearchWithScoreByVector', args);
+  }
+
+  /** @param {unknown[]} args */
+  search(...args) {
+    return this.#call('search', args);
+  }
+
+  /** @param {unknown[]} args */
+  async asRetriever(...args) {
+    const retriever = /** @type {import('./glue.mjs').Retriever} */ (await this.#call('asRetriever', args));
+    /** @type {(method: 'invoke' | 'addDocuments') => (...args: unknown[]) => Promise<unknown>} */
+    const method = (name) => async (...args) => {
+      this.#open();
+      return guarded(() => retriever[name](...args));
+    };
+    return { invoke: method('invoke'), addDocuments: method('addDocuments') };
+  }
+
+  /** @param {unknown[]} args */
+  delete(...args) {
+    return this.#call('delete', args);
+  }
+
+  /** @param {unknown[]} args */
+  getByIds(...args) {
+    return this.#call('getByIds', args);
+  }
+
+  /** @param {unknown} other */
+  async mergeFrom(other) {
+    if (!(typeof other === 'object' && other !== null && #inner in other)) {
+      throw new VectorStoreError(`other: expected a VectorStore, got ${describe(other)}`, 'invalid_argument');
+    }
+    await this.#call('mergeFrom', [other.#open()]);
+  }
+
+  serialize() {
+    return /** @type {Promise<Uint8Array<ArrayBuffer>>} */ (this.#call('serialize', []));
+  }
+
+  /**
+   * @param {string} name
+   * @param {object | null} [options]
+   */
+  async save(name, options) {
+    const where = storageOptions(options);
+    await getPlatform().storage.save(name, [await this.serialize()], where);
+  }
+
+  count() {
+    return this.#call('count', []);
+  }
+
+  ids() {
+    return /** @type {Promise<string[]>} */ (this.#call('ids', []));
+  }
+
+  /** @param {unknown[]} args */
+  getVector(...args) {
+    return this.#call('getVector', args);
+  }
+
+  getVectors() {
+    return this.#call('getVectors', []);
+  }
+
+  info() {
+    return this.#call('info', []);
+  }
+
+  async *documents() {
+    const ids = await this.ids();
+    for (let start = 0; start < ids.length; start += PAGE) {
+      yield* /** @type {import('./index.js').Document[]} */ (await this.getByIds(ids.slice(start, start + PAGE)));
+    }
+  }
+
+  [Symbol.asyncIterator]() {
+    return this.documents();
+  }
+
+  free() {
+    this.#inner?.free();
+    this.#inner = undefined;
+  }
+
+  #open() {
+    if (!this.#inner) throw new VectorStoreError('the store was freed', 'store_freed');
+    return this.#inner;
+  }
+
+  /**
+   * Hands a call over at once, so that what it was given is taken in before this returns.
+   *
+   * @param {import('./glue.mjs').Method} name
+   * @param {unknown[]} args
+   */
+  async #call(name, args) {
+    const inner = this.#open();
+    return guarded(() => inner[name](...args));
+  }
+}
+
+// Where the engine has it: `using` of TypeScript and of newer engines asks for this symbol.
+if (typeof Symbol.dispose === 'symbol') {
+  Object.defineProperty(VectorStore.prototype, Symbol.dispose, {
+    value: VectorStore.prototype.free,
+    configurable: true,
+    writable: true,
+  });
+}
+
+/**
+ * @param {(module: typeof import('./glue.mjs')) => Inner | Promise<Inner>} make
+ */
+async function made(make) {
+  const loading = ready();
+  const module = loading instanceof Promise ? await loading : loading;
+  return new VectorStore(TOKEN, await guarded(async () => make(module)));
+}
+
+/** The options that say what a store is; the others say how documents are added. */
+const OF_STORES = ['distanceStrategy', 'normalizeL2', 'dim', 'relevanceScoreFn', 'onWarning'];
+
+/**
+ * A new store with documents in it, or none at all.
+ *
+ * @param {unknown} embeddings
+ * @param {unknown} options
+ * @param {string[]} ofBoth The options that say something to the store and to what adds.
+ * @param {(inner: Inner, options: unknown) => Promise<unknown>} add
+ */
+async function filled(embeddings, options, ofBoth, add) {
+  /** @type {Record<string, unknown>} */
+  const own = {};
+  /** @type {Record<string, unknown>} */
+  const rest = {};
+  for (const [key, value] of Object.entries(optionsOf(options))) {
+    const shared = ofBoth.includes(key);
+    if (shared || OF_STORES.includes(key)) own[key] = value;
+    if (shared || !OF_STORES.includes(key)) rest[key] = value;
+  }
+  return made(async ({ VectorStore: Inner }) => {
+    const inner = new Inner(embeddings, own);
+    try {
+      await add(inner, rest);
+      return inner;
+    } catch (error) {
+      inner.free();
+      throw error;
+    }
+  });
+}
+
+/**
+ * @param {unknown} value
+ * @returns {value is Response}
+ */
+const isResponse = (value) => typeof Response !== 'undefined' && value instanceof Response;
+
+/** @param {Blob | Response} source */
+async function bytesOf(source) {
+  if (isResponse(source) && !source.ok) {
+    throw new VectorStoreError(`the response: expected success, got status ${source.status} of ${source.url}`, 'io_error');
+  }
+  try {
+    return await source.arrayBuffer();
+  } catch (cause) {
+    throw new VectorStoreError(`the bytes cannot be read: ${describe(cause)}`, 'io_error', { cause });
+  }
+}
+
+/** @param {import('./storage.mjs').Saved} saved */
+async function collect(saved) {
+  /** @type {Uint8Array} */
+  let bytes;
+  try {
+    bytes = new Uint8Array(saved.size);
+  } catch (cause) {
+    throw new VectorStoreError(`no memory for ${saved.size} bytes of a saved store`, 'out_of_memory', { cause });
+  }
+  let at = 0;
+  const reader = saved.stream().getReader();
+  for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+    bytes.set(piece.value, at);
+    at += piece.value.length;
+  }
+  return bytes.subarray(0, at);
+}
+
+/**
+ * @param {unknown} options
+ * @returns {object}
+ */
+function optionsOf(options) {
+  if (options === undefined || options === null) return {};
+  if (typeof options === 'object' && !Array.isArray(options)) return options;
+  throw new VectorStoreError(`options: expected an object, got ${describe(options)}`, 'invalid_argument');
+}
+
+/**
+ * @param {unknown} options
+ * @returns {import('./storage.mjs').StorageOptions}
+ */
+function storageOptions(options) {
+  const { directory, signal, ...rest } = /** @type {Record<string, unknown>} */ (optionsOf(options));
+  const [unknown] = Object.keys(rest);
+  if (unknown !== undefined) {
+    throw new VectorStoreError(`unknown option ${JSON.stringify(unknown)}: expected one of directory, signal`, 'invalid_option');
+  }
+  if (directory !== undefined && directory !== null && typeof directory !== 'string') {
+    throw new VectorStoreError(`option directory: expected a string, got ${describe(directory)}`, 'invalid_option');
+  }
+  if (signal !== undefined && signal !== null && !(signal instanceof AbortSignal)) {
+    throw new VectorStoreError(`option signal: expected an AbortSignal, got ${describe(signal)}`, 'invalid_option');
+  }
+  return { directory: directory ?? undefined, signal: signal ?? undefined };
+}

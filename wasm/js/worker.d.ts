@@ -1,0 +1,180 @@
+/**
+ * Twindex in a worker: the class of `twindex`, with the store, its searches, its loading and its saving off the calling thread.
+ *
+ * The names, methods, answers and errors are those of `twindex`; what differs is said here. All stores share one worker, which starts when it is first
+ * needed; in Node it keeps the process alive only while calls wait. What is passed in is copied, unless `transfer` gives it away; what comes
+ * out is handed over without a copy where it is bytes or vectors.
+ *
+ * Functions stay on the calling thread. Embeddings, `onProgress` and `onWarning` are called there when the worker needs them. A filter function
+ * is called there too, once for every document, which are sent over for it: a filter object is much faster. `onProgress` is waited for.
+ *
+ * A search that is cancelled rejects at once. A call that may change something rejects once the worker has confirmed that nothing was changed; if the
+ * signal comes too late for that, it resolves.
+ *
+ * `worker_failed` is the code where the worker cannot be started, or ends: every call under way rejects with it, and so does every later call of a
+ * store that was in it. The next store is made in a new worker.
+ *
+ * @packageDocumentation
+ */
+
+import type {
+  AddVectorsOptions,
+  DocumentInput,
+  Embeddings,
+  AddOptions,
+  OpenOptions,
+  StorageOptions,
+  StoreOptions,
+  Vectors,
+  VectorStore as MainVectorStore,
+  WasmSource,
+} from './index.js';
+
+export type {
+  AddOptions,
+  AddVectorsOptions,
+  Cancellable,
+  DeleteOptions,
+  DistanceStrategy,
+  Document,
+  DocumentInput,
+  EmbedOptions,
+  Embeddings,
+  FieldOperators,
+  Filter,
+  FilterObject,
+  Metadata,
+  MetadataValue,
+  MmrOptions,
+  OpenOptions,
+  Progress,
+  Retriever,
+  RetrieverOptions,
+  SearchOptions,
+  SearchType,
+  StorageOptions,
+  StoreInfo,
+  StoreOptions,
+  StoreWarning,
+  Vector,
+  Vectors,
+  WasmSource,
+} from './index.js';
+
+export { VectorStoreError, version } from './index.js';
+
+/** For calls that are given much memory. */
+export interface TransferOptions {
+  /**
+   * Give the memory of a flat `Float32Array`, or of bytes, to the worker in place of a copy: the array is detached afterwards, and has no
+   * elements any more. It is copied all the same where it does not cover its whole buffer, or the buffer cannot be given away. No unless told.
+   */
+  transfer?: boolean | undefined;
+}
+
+/** The store of `twindex`, in a worker. */
+export interface VectorStore extends Omit<MainVectorStore, 'addVectors' | 'upsertVectors' | 'mergeFrom'> {}
+
+/**
+ * Documents with vectors, searchable, in a worker.
+ *
+ * @example
+ * import { VectorStore } from 'twindex/worker';
+ * const store = await VectorStore.fromVectors(vectors, documents, embeddings, { dim: 384, transfer: true });
+ * const hits = await store.similaritySearchWithScore('soup', { k: 10, signal: AbortSignal.timeout(100) });
+ */
+export class VectorStore {
+  private constructor();
+
+  /** An empty store. */
+  static create(embeddings?: Embeddings | null, options?: StoreOptions): Promise<VectorStore>;
+
+  /** A store of texts, with one metadata object for each, or one for all. */
+  static fromTexts(
+    texts: readonly string[],
+    metadatas: readonly (object | null | undefined)[] | object | null | undefined,
+    embeddings: Embeddings,
+    options?: StoreOptions & AddOptions,
+  ): Promise<VectorStore>;
+
+  /** A store of documents. */
+  static fromDocuments(
+    documents: readonly DocumentInput[],
+    embeddings: Embeddings,
+    options?: StoreOptions & AddOptions,
+  ): Promise<VectorStore>;
+
+  /** A store of documents whose vectors are there already. */
+  static fromVectors(
+    vectors: Vectors,
+    documents: readonly DocumentInput[],
+    embeddings?: Embeddings | null,
+    options?: StoreOptions & AddVectorsOptions & TransferOptions,
+  ): Promise<VectorStore>;
+
+  /** A store from the bytes of `serialize`, of either class, or from a file that the native library wrote. */
+  static deserialize(
+    bytes: Uint8Array | ArrayBuffer | Blob | Response,
+    embeddings?: Embeddings | null,
+    options?: OpenOptions & TransferOptions,
+  ): Promise<VectorStore>;
+
+  /** A store saved under a name, by either class: `file_not_found` if there is none. */
+  static load(
+    name: string,
+    embeddings?: Embeddings | null,
+    options?: OpenOptions & StorageOptions,
+  ): Promise<VectorStore>;
+
+  /** The names of the stores saved, sorted. */
+  static list(options?: StorageOptions): Promise<string[]>;
+
+  /** Removes a saved store; whether there was one. */
+  static remove(name: string, options?: StorageOptions): Promise<boolean>;
+
+  /** Adds documents whose vectors are there already, and returns their ids, in order. */
+  addVectors(
+    vectors: Vectors,
+    documents: readonly DocumentInput[],
+    options?: AddVectorsOptions & TransferOptions,
+  ): Promise<string[]>;
+
+  /** Adds documents whose vectors are there already, taking the place of those with the same ids. */
+  upsertVectors(
+    vectors: Vectors,
+    documents: readonly DocumentInput[],
+    options?: AddVectorsOptions & TransferOptions,
+  ): Promise<string[]>;
+
+  /**
+   * Adds everything another store of the same worker has. A store of another thread comes over by
+   * `await VectorStore.deserialize(await other.serialize())`.
+   */
+  mergeFrom(other: VectorStore): Promise<void>;
+}
+
+/** A worker, of a browser or of Node's `worker_threads`. */
+export interface RunningWorker {
+  /** Sends it something. */
+  postMessage(message: unknown): void;
+  /** Ends it. */
+  terminate(): unknown;
+}
+
+/** How the worker is started. */
+export interface WorkerOptions {
+  /**
+   * The worker to use, where the package's own cannot be started by itself: one that runs the package's `dist/worker-host.mjs` (in Node
+   * `dist/worker-host-node.cjs`) and nothing else, or the URL of a copy of that file.
+   */
+  worker?: RunningWorker | URL | string | undefined;
+}
+
+/**
+ * Starts the worker, and loads the WebAssembly module in it. Not needed: the first call of {@link VectorStore} does it. Call it to start early, or to say
+ * where the module or the worker is. Once the module is loaded, later calls do nothing.
+ */
+export function init(source?: WasmSource, options?: WorkerOptions): Promise<void>;
+
+/** Ends the worker, and all stores in it. Calls under way reject with `worker_failed`; the next call of {@link VectorStore} starts another. */
+export function terminate(): Promise<void>;

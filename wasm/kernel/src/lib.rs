@@ -1,0 +1,134 @@
+//! The scan kernel, in WebAssembly's 128-bit vector instructions; with fused multiply-add where the binary is built for relaxed SIMD.
+//!
+//! Four rows at a time: the query is loaded once for all four, and four streams keep the processor's prefetcher busy, which is what a scan
+//! of more rows than the cache holds waits for.
+//!
+//! A crate of its own, so that it is compiled for speed while the rest of the package is compiled for size, and tested under WASI, which needs no
+//! JavaScript. Elsewhere than on WebAssembly it is empty.
+#![cfg(target_family = "wasm")]
+
+use core::arch::wasm32::*;
+
+use twindex_core::Rows;
+use twindex_core::kernel::{ScanKernel, assert_shapes, scalar};
+
+/// Scans by 128-bit vectors.
+#[derive(Debug, Clone, Copy)]
+pub struct Simd128;
+
+/// What a row is compared by.
+trait Term {
+    /// The term of four numbers added to a sum.
+    fn add(sum: v128, query: v128, row: v128) -> v128;
+    /// The whole of a row, for rows that do not come in fours and for what is left of a row.
+    fn one(query: &[f32], row: &[f32]) -> f32;
+}
+
+#[inline(always)]
+fn multiply_add(a: v128, b: v128, sum: v128) -> v128 {
+    #[cfg(target_feature = "relaxed-simd")]
+    return f32x4_relaxed_madd(a, b, sum);
+    #[cfg(not(target_feature = "relaxed-simd"))]
+    return f32x4_add(sum, f32x4_mul(a, b));
+}
+
+struct Dot;
+
+impl Term for Dot {
+    #[inline(always)]
+    fn add(sum: v128, query: v128, row: v128) -> v128 {
+        multiply_add(query, row, sum)
+    }
+
+    fn one(query: &[f32], row: &[f32]) -> f32 {
+        scalar::dot(query, row)
+    }
+}
+
+struct L2Squared;
+
+impl Term for L2Squared {
+    #[inline(always)]
+    fn add(sum: v128, query: v128, row: v128) -> v128 {
+        let difference = f32x4_sub(query, row);
+        multiply_add(difference, difference, sum)
+    }
+
+    fn one(query: &[f32], row: &[f32]) -> f32 {
+        scalar::l2_squared(query, row)
+    }
+}
+
+/// Four numbers out of eight.
+#[inline(always)]
+fn load(numbers: &[f32; 8], at: usize) -> v128 {
+    let four: &[f32; 4] = numbers[at..].first_chunk().expect("at is 0 or 4");
+    // SAFETY: the reference is to four f32, 16 bytes; v128_load needs no alignment.
+    unsafe { v128_load(four.as_ptr().cast()) }
+}
+
+#[inline(always)]
+fn sum_of(lanes: v128) -> f32 {
+    (f32x4_extract_lane::<0>(lanes) + f32x4_extract_lane::<1>(lanes))
+        + (f32x4_extract_lane::<2>(lanes) + f32x4_extract_lane::<3>(lanes))
+}
+
+#[inline(always)]
+fn four_rows<T: Term>(query: &[f32], rows: [&[f32]; 4]) -> [f32; 4] {
+    let (query, query_rest) = query.as_chunks::<8>();
+    let [(a, a_rest), (b, b_rest), (c, c_rest), (d, d_rest)] = rows.map(|row| row.as_chunks::<8>());
+    let mut sums = [[f32x4_splat(0.0); 2]; 4];
+    for ((((query, a), b), c), d) in query.iter().zip(a).zip(b).zip(c).zip(d) {
+        for half in 0..2 {
+            let query = load(query, 4 * half);
+            for (sums, row) in sums.iter_mut().zip([a, b, c, d]) {
+                sums[half] = T::add(sums[half], query, load(row, 4 * half));
+            }
+        }
+    }
+    let rests = [a_rest, b_rest, c_rest, d_rest];
+    core::array::from_fn(|row| sum_of(f32x4_add(sums[row][0], sums[row][1])) + T::one(query_rest, rests[row]))
+}
+
+fn scan<T: Term>(query: &[f32], rows: Rows<'_>, out: &mut [f32]) {
+    assert_shapes(query, rows, out);
+    let dim = query.len();
+    let (fours, rest) = out.as_chunks_mut::<4>();
+    let mut blocks = rows.data().chunks_exact(4 * dim);
+    for (out, block) in fours.iter_mut().zip(&mut blocks) {
+        let (ab, cd) = block.split_at(2 * dim);
+        let ((a, b), (c, d)) = (ab.split_at(dim), cd.split_at(dim));
+        *out = four_rows::<T>(query, [a, b, c, d]);
+    }
+    for (out, row) in rest.iter_mut().zip(blocks.remainder().chunks_exact(dim)) {
+        *out = T::one(query, row);
+    }
+}
+
+impl ScanKernel for Simd128 {
+    fn name(&self) -> &'static str {
+        if cfg!(target_feature = "relaxed-simd") { "relaxed-simd" } else { "simd128" }
+    }
+
+    fn dot(&self, query: &[f32], rows: Rows<'_>, out: &mut [f32]) {
+        scan::<Dot>(query, rows, out);
+    }
+
+    fn l2_squared(&self, query: &[f32], rows: Rows<'_>, out: &mut [f32]) {
+        scan::<L2Squared>(query, rows, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    twindex_core::testkit::kernel_suite!(Simd128);
+
+    #[test]
+    fn the_instructions_are_those_the_binary_was_built_for() {
+        let expected = if cfg!(target_feature = "relaxed-simd") { "relaxed-simd" } else { "simd128" };
+        assert!(cfg!(target_feature = "simd128"));
+        assert_eq!(Simd128.name(), expected);
+    }
+}

@@ -1,0 +1,418 @@
+//! JavaScript values to core's and back, every shape and number checked.
+
+use js_sys::{Array, Float32Array, Float64Array, JsString, Object, Uint8Array};
+use twindex_core::bytes::{Encoded, Source};
+use twindex_core::{Document, Error, Hit, Metadata, Vectors, documents_of_texts, set_ids};
+use wasm_bindgen::{JsCast, JsValue};
+
+use crate::error::{Failure, Result, unreadable};
+use crate::js::{self, DocumentLike, describe, is_detached, is_plain_object, make_document, pack};
+use crate::metadata::{Defect, Reader, map_to_js};
+
+/// Whether a value is a string.
+pub fn is_text(value: &JsValue) -> bool {
+    value.is_string()
+}
+
+/// Past this size, memory is asked for before a text is copied, so that there being none is an error and not the end of the module.
+const LARGE: usize = 1 << 20;
+
+/// A string, which has to be well-formed Unicode: half of a surrogate pair has no UTF-8.
+///
+/// # Errors
+/// `invalid_argument`, `out_of_memory`.
+pub fn text(value: &JsValue) -> Result<String> {
+    let string: &JsString = value.unchecked_ref();
+    let most = string.length() as usize * 3;
+    if most > LARGE {
+        room_for::<u8>("text", most)?;
+    }
+    if !js::is_well_formed(value) {
+        return Err(Failure::new(
+            "invalid_argument",
+            "a string of well-formed Unicode expected, got half of a surrogate pair",
+        ));
+    }
+    value.as_string().ok_or_else(|| Failure::argument("text", "a string", value))
+}
+
+/// A string argument.
+///
+/// # Errors
+/// `invalid_argument`, `out_of_memory`.
+pub fn text_argument(what: &str, value: &JsValue) -> Result<String> {
+    if !is_text(value) {
+        return Err(Failure::argument(what, "a string", value));
+    }
+    text(value).map_err(|failure| within(what, failure))
+}
+
+fn within(what: &str, failure: Failure) -> Failure {
+    match failure {
+        Failure::Error { code, message, cause } => {
+            Failure::Error { code, message: format!("{what}: {message}"), cause }
+        }
+        thrown => thrown,
+    }
+}
+
+/// Fails where there is no memory for so many items, and keeps none.
+fn room_for<T>(what: &'static str, len: usize) -> Result<Vec<T>> {
+    let mut items = Vec::new();
+    match items.try_reserve_exact(len) {
+        Ok(()) => Ok(items),
+        Err(_) => Err(Error::OutOfMemory { what, bytes: len as u64 * size_of::<T>() as u64 }.into()),
+    }
+}
+
+/// A list argument.
+///
+/// # Errors
+/// `invalid_argument`.
+pub fn list<'a>(what: &str, expected: &str, value: &'a JsValue) -> Result<&'a Array> {
+    if Array::is_array(value) {
+        Ok(value.unchecked_ref())
+    } else {
+        Err(Failure::argument(what, expected, value))
+    }
+}
+
+/// The items of a list, each with what it is called in messages. Holes are undefined.
+fn items<'a>(
+    what: &'a str,
+    list: &'a Array,
+) -> impl ExactSizeIterator<Item = (JsValue, impl Fn() -> String + 'a)> + 'a {
+    (0..list.length()).map(move |at| (list.get(at), move || format!("{what}[{at}]")))
+}
+
+/// A list of strings.
+///
+/// # Errors
+/// `invalid_argument`, `out_of_memory`.
+pub fn texts(what: &str, value: &JsValue) -> Result<Vec<String>> {
+    let list = list(what, "a list of strings", value)?;
+    let length: f64 =
+        list.iter().map(|item| item.dyn_ref::<JsString>().map_or(0.0, |text| f64::from(text.length()))).sum();
+    if length > LARGE as f64 {
+        // The texts themselves, and what a string takes beside its text.
+        room_for::<u8>("texts", (length * 1.5) as usize + 48 * list.length() as usize)?;
+    }
+    items(what, list)
+        .map(|(item, name)| {
+            if is_text(&item) {
+                text(&item).map_err(|f| within(&name(), f))
+            } else {
+                Err(Failure::argument(&name(), "a string", &item))
+            }
+        })
+        .collect()
+}
+
+/// Ids beside documents: one for each; null and undefined stand for a new one.
+///
+/// # Errors
+/// `invalid_argument`, `out_of_memory`.
+pub fn optional_ids(value: &JsValue) -> Result<Option<Vec<Option<String>>>> {
+    if value.is_undefined() || value.is_null() {
+        return Ok(None);
+    }
+    let list = list("ids", "a list of strings", value)?;
+    items("ids", list).map(|(item, name)| optional_text(&name, &item)).collect::<Result<Vec<_>>>().map(Some)
+}
+
+fn optional_text(name: &dyn Fn() -> String, value: &JsValue) -> Result<Option<String>> {
+    if value.is_undefined() || value.is_null() {
+        return Ok(None);
+    }
+    if !is_text(value) {
+        return Err(Failure::argument(&name(), "a string", value));
+    }
+    text(value).map(Some).map_err(|failure| within(&name(), failure))
+}
+
+/// The metadata of a document; null and undefined stand for none.
+fn metadata(row: usize, value: &JsValue) -> Result<Metadata> {
+    if value.is_undefined() || value.is_null() {
+        return Ok(Metadata::new());
+    }
+    let invalid = |reason: String| Failure::from(Error::InvalidMetadata { row, reason });
+    match is_plain_object(value) {
+        Ok(true) => Reader::for_metadata().object(value).map_err(|defect| match defect {
+            Defect::TooDeep => invalid(format!(
+                "nested more than {} levels deep, or containing itself",
+                twindex_core::MAX_NESTING
+            )),
+            Defect::Other(reason) => invalid(reason),
+        }),
+        Ok(false) => Err(invalid(format!("expected an object, got {}", describe(value)))),
+        Err(thrown) => Err(unreadable("metadata")(thrown)),
+    }
+}
+
+/// Metadata beside texts: one object for each, or one for all.
+///
+/// # Errors
+/// `invalid_argument`, `invalid_metadata`.
+pub fn metadatas(count: usize, value: &JsValue) -> Result<Option<Vec<Metadata>>> {
+    if value.is_undefined() || value.is_null() {
+        return Ok(None);
+    }
+    if !Array::is_array(value) {
+        let one = metadata(0, value)?;
+        return Ok(Some(vec![one; count]));
+    }
+    let list: &Array = value.unchecked_ref();
+    list.iter().enumerate().map(|(row, item)| metadata(row, &item)).collect::<Result<_>>().map(Some)
+}
+
+/// Documents of texts, as `addTexts` takes them.
+///
+/// # Errors
+/// `invalid_argument`, `invalid_metadata`, `length_mismatch`, `out_of_memory`.
+pub fn texts_to_documents(
+    values: &JsValue,
+    metadata: &JsValue,
+    ids: Option<Vec<Option<String>>>,
+) -> Result<Vec<Document>> {
+    let texts = texts("texts", values)?;
+    let metadata = metadatas(texts.len(), metadata)?;
+    Ok(documents_of_texts(texts, metadata, ids)?)
+}
+
+/// Documents, as `addDocuments` takes them.
+///
+/// # Errors
+/// `invalid_argument`, `invalid_metadata`, `length_mismatch`, `out_of_memory`.
+pub fn documents(value: &JsValue, ids: Option<Vec<Option<String>>>) -> Result<Vec<Document>> {
+    let list = list("documents", "a list of documents", value)?;
+    let mut documents = room_for("documents", list.length() as usize)?;
+    for (item, name) in items("documents", list) {
+        documents.push(document(documents.len(), &item, &name)?);
+    }
+    set_ids(&mut documents, ids)?;
+    Ok(documents)
+}
+
+fn document(row: usize, value: &JsValue, name: &dyn Fn() -> String) -> Result<Document> {
+    if !value.is_object() {
+        return Err(Failure::argument(&name(), "a document, { pageContent, metadata?, id? }", value));
+    }
+    let document: &DocumentLike = value.unchecked_ref();
+    let of = |field: &str| format!("{}.{field}", name());
+    let page_content = document.page_content().map_err(|thrown| unreadable(&of("pageContent"))(thrown))?;
+    if !is_text(&page_content) {
+        return Err(Failure::argument(&of("pageContent"), "a string", &page_content));
+    }
+    let id = document.id().map_err(|thrown| unreadable(&of("id"))(thrown))?;
+    let fields = document.metadata().map_err(|thrown| unreadable(&of("metadata"))(thrown))?;
+    Ok(Document {
+        page_content: text(&page_content).map_err(|failure| within(&of("pageContent"), failure))?,
+        metadata: metadata(row, &fields)?,
+        id: optional_text(&|| of("id"), &id)?,
+    })
+}
+
+/// Where vectors come from: what a wrong one is called, and under which code.
+#[derive(Clone, Copy)]
+pub enum Origin {
+    /// An argument of the call.
+    Argument(&'static str),
+    /// What the embeddings answered.
+    Embeddings,
+}
+
+impl Origin {
+    fn failure(self, place: &str, expected: &str, actual: &JsValue) -> Failure {
+        let message = |what: &str| format!("{what}{place}: expected {expected}, got {}", describe(actual));
+        match self {
+            Origin::Argument(what) => Failure::new("invalid_argument", message(what)),
+            Origin::Embeddings => {
+                Failure::new("embeddings_malformed_answer", message("the embeddings' answer"))
+            }
+        }
+    }
+}
+
+/// One vector.
+///
+/// # Errors
+/// `invalid_argument` or `embeddings_malformed_answer`, `empty_vector`, `out_of_memory`.
+pub fn vector(origin: Origin, value: &JsValue) -> Result<Vec<f32>> {
+    if is_vector(value) {
+        let one = Array::of1(value);
+        return match packed(origin, &one, None, false)? {
+            Some(vectors) => Ok(vectors.into_data().into_owned()),
+            None => Err(Error::EmptyVector.into()),
+        };
+    }
+    Err(origin.failure("", "a vector: a Float32Array or a list of numbers", value))
+}
+
+fn is_vector(value: &JsValue) -> bool {
+    value.has_type::<Float32Array>() || value.has_type::<Float64Array>() || Array::is_array(value)
+}
+
+/// Several vectors: a list of them, or one flat `Float32Array` of rows of `dim` numbers. A list must agree with `dim` where there is one.
+///
+/// # Errors
+/// `invalid_argument` or `embeddings_malformed_answer`, `dimension_mismatch`, `ragged_rows`, `empty_vector`, `out_of_memory`.
+pub fn vectors(origin: Origin, value: &JsValue, dim: Option<usize>) -> Result<Vectors<'static>> {
+    if let (Some(flat), Origin::Argument(what)) = (value.dyn_ref::<Float32Array>(), origin) {
+        if is_detached(value) {
+            return Err(Failure::new(
+                "invalid_argument",
+                format!("{what}: the buffer of the Float32Array is detached"),
+            ));
+        }
+        let Some(dim) = dim.or_else(|| (flat.length() == 0).then_some(1)) else {
+            return Err(Failure::new(
+                "invalid_argument",
+                format!("{what}: a flat Float32Array needs the option dim while the store has no vectors"),
+            ));
+        };
+        return Ok(Vectors::new(floats(flat)?, dim)?);
+    }
+    if !Array::is_array(value) {
+        let expected = match origin {
+            Origin::Argument(_) => "a Float32Array or a list of vectors",
+            Origin::Embeddings => "a list of vectors",
+        };
+        return Err(origin.failure("", expected, value));
+    }
+    Ok(match packed(origin, value.unchecked_ref(), dim, true)? {
+        Some(vectors) => vectors,
+        None => Vectors::new(Vec::new(), dim.unwrap_or(1))?,
+    })
+}
+
+/// Vectors of a list side by side; none of an empty list.
+fn packed(origin: Origin, list: &Array, dim: Option<usize>, named: bool) -> Result<Option<Vectors<'static>>> {
+    if list.length() == 0 {
+        return Ok(None);
+    }
+    let answer = pack(list, dim.unwrap_or(0) as f64).map_err(|thrown| {
+        if !thrown.has_type::<js_sys::RangeError>() {
+            return unreadable("vectors")(thrown);
+        }
+        let bytes = u64::from(list.length()) * 4 * dim.unwrap_or_else(|| first_len(list)) as u64;
+        Failure::from(Error::OutOfMemory { what: "vectors", bytes }).caused_by(thrown)
+    })?;
+    let Some(data) = answer.dyn_ref::<Float32Array>() else {
+        let defect: &Array = answer.unchecked_ref();
+        let at = |i| defect.get(i).as_f64().unwrap_or_default();
+        if defect.length() == 2 {
+            let expected = dim.unwrap_or_else(|| first_len(list));
+            return Err(
+                Error::DimensionMismatch { expected, actual: at(1) as usize, row: at(0) as usize }.into()
+            );
+        }
+        let row = if named { format!("[{}]", at(0) as usize) } else { String::new() };
+        return Err(if at(1) < 0.0 {
+            origin.failure(&row, "a vector: a Float32Array or a list of numbers", &defect.get(2))
+        } else {
+            origin.failure(&format!("{row}[{}]", at(1) as usize), "a number", &defect.get(2))
+        });
+    };
+    let dim = dim.unwrap_or_else(|| first_len(list));
+    Ok(Some(Vectors::new(floats(data)?, dim)?))
+}
+
+fn first_len(list: &Array) -> usize {
+    js::get(&list.get(0), "length").ok().and_then(|length| length.as_f64()).unwrap_or_default() as usize
+}
+
+/// The numbers of an array outside this module's memory.
+fn floats(array: &Float32Array) -> Result<Vec<f32>> {
+    let mut numbers = room_for("vectors", array.length() as usize)?;
+    let room = &mut numbers.spare_capacity_mut()[..array.length() as usize];
+    array.copy_to_uninit(room);
+    // SAFETY: copy_to_uninit wrote every one of these slots; it panics if the lengths differ.
+    unsafe { numbers.set_len(array.length() as usize) };
+    Ok(numbers)
+}
+
+/// Bytes outside this module's memory, copied in piece by piece.
+pub struct BytesSource(Uint8Array);
+
+impl BytesSource {
+    /// Bytes of an argument.
+    ///
+    /// # Errors
+    /// `invalid_argument`.
+    pub fn new(value: &JsValue) -> Result<Self> {
+        if let Some(buffer) = value.dyn_ref::<js_sys::ArrayBuffer>() {
+            return Self::new(&Uint8Array::new(buffer));
+        }
+        match value.dyn_ref::<Uint8Array>() {
+            Some(bytes) if is_detached(bytes) => {
+                Err(Failure::new("invalid_argument", "bytes: the buffer of the Uint8Array is detached"))
+            }
+            Some(bytes) => Ok(Self(bytes.clone())),
+            None => Err(Failure::argument("bytes", "a Uint8Array, ArrayBuffer, Blob or Response", value)),
+        }
+    }
+}
+
+impl Source for BytesSource {
+    fn total(&self) -> u64 {
+        self.0.length().into()
+    }
+
+    fn copy(&mut self, offset: u64, out: &mut [u8]) -> twindex_core::Result<()> {
+        // Offsets lie within a total that came from a u32.
+        let start = offset as u32;
+        self.0.subarray(start, start + out.len() as u32).copy_to(out);
+        Ok(())
+    }
+}
+
+/// An encoded store as bytes outside this module's memory.
+///
+/// # Errors
+/// `out_of_memory`.
+pub fn bytes_out(encoded: &Encoded<'_>) -> Result<Uint8Array> {
+    let len = encoded.byte_len();
+    let out = js::new_bytes(len as f64).map_err(|thrown| {
+        Failure::from(Error::OutOfMemory { what: "bytes", bytes: len }).caused_by(thrown)
+    })?;
+    let mut at = 0;
+    for chunk in encoded.chunks() {
+        out.subarray(at, at + chunk.len() as u32).copy_from(chunk);
+        at += chunk.len() as u32;
+    }
+    Ok(out)
+}
+
+/// Numbers outside this module's memory.
+///
+/// # Errors
+/// `out_of_memory`.
+pub fn floats_out(numbers: &[f32]) -> Result<Float32Array> {
+    let bytes = size_of_val(numbers) as u64;
+    let out = js::new_floats(numbers.len() as f64)
+        .map_err(|thrown| Failure::from(Error::OutOfMemory { what: "vectors", bytes }).caused_by(thrown))?;
+    out.copy_from(numbers);
+    Ok(out)
+}
+
+/// A document, copied out.
+pub fn document_out(document: &Document) -> Object {
+    let id = document.id.as_deref().unwrap_or_default();
+    make_document(&document.page_content, map_to_js(&document.metadata), id)
+}
+
+/// Documents without their scores.
+pub fn documents_out(hits: &[Hit]) -> JsValue {
+    hits.iter().map(|hit| document_out(&hit.document)).collect::<Array>().into()
+}
+
+/// Documents with their scores.
+pub fn hits_out(hits: &[Hit]) -> JsValue {
+    let pair = |hit: &Hit| Array::of2(&document_out(&hit.document), &JsValue::from_f64(hit.score.into()));
+    hits.iter().map(pair).collect::<Array>().into()
+}
+
+/// Strings.
+pub fn texts_out<S: AsRef<str>>(texts: impl IntoIterator<Item = S>) -> JsValue {
+    texts.into_iter().map(|text| JsValue::from_str(text.as_ref())).collect::<Array>().into()
+}

@@ -1,0 +1,123 @@
+//! What is imported from JavaScript.
+
+use js_sys::{Array, Float32Array, Function, Object, Promise, Uint8Array};
+use wasm_bindgen::prelude::*;
+
+#[wasm_bindgen(raw_module = "./error.mjs")]
+extern "C" {
+    /// An error as JavaScript sees it, with its code.
+    pub type VectorStoreError;
+
+    #[wasm_bindgen(constructor)]
+    pub fn new(message: &str, code: &str, options: &Object) -> VectorStoreError;
+}
+
+#[wasm_bindgen(raw_module = "./glue-support.mjs")]
+extern "C" {
+    /// Ends every call under way: the module cannot go on.
+    pub fn panicked(message: &str);
+
+    /// `{ pageContent, metadata, id }`.
+    #[wasm_bindgen(js_name = makeDocument)]
+    pub fn make_document(page_content: &str, metadata: JsValue, id: &str) -> Object;
+
+    /// Sets an own property whatever its name is, `__proto__` included.
+    #[wasm_bindgen(js_name = setOwn)]
+    pub fn set_own(object: &Object, key: &str, value: &JsValue);
+
+    /// The first key of an object whose value is there and that is none of the known ones, which stand with commas between.
+    #[wasm_bindgen(js_name = unknownKey, catch)]
+    pub fn unknown_key(object: &JsValue, known: &str) -> Result<JsValue, JsValue>;
+
+    /// A bigint in decimal.
+    #[wasm_bindgen(js_name = digitsOf)]
+    pub fn digits_of(bigint: &JsValue) -> String;
+
+    /// Whether a string has no half of a surrogate pair in it.
+    #[wasm_bindgen(js_name = isWellFormed)]
+    pub fn is_well_formed(text: &JsValue) -> bool;
+
+    /// What a value is, in words, for messages.
+    pub fn describe(value: &JsValue) -> String;
+
+    /// Whether a value is an object as JSON has it: no list, no instance of a class, of any realm.
+    #[wasm_bindgen(js_name = isPlainObject, catch)]
+    pub fn is_plain_object(value: &JsValue) -> Result<bool, JsValue>;
+
+    /// Lays vectors side by side: a `Float32Array`, or a list that says what is wrong, see [`crate::convert`].
+    #[wasm_bindgen(catch)]
+    pub fn pack(vectors: &JsValue, dim: f64) -> Result<JsValue, JsValue>;
+
+    /// Whether the memory behind a typed array was given away.
+    #[wasm_bindgen(js_name = isDetached)]
+    pub fn is_detached(view: &JsValue) -> bool;
+
+    /// Memory outside this module's; throws where there is none.
+    #[wasm_bindgen(js_name = newBytes, catch)]
+    pub fn new_bytes(len: f64) -> Result<Uint8Array, JsValue>;
+
+    /// Memory outside this module's; throws where there is none.
+    #[wasm_bindgen(js_name = newFloats, catch)]
+    pub fn new_floats(len: f64) -> Result<Float32Array, JsValue>;
+
+    /// Settles as the promise does, or rejects when the signal aborts, if that is first.
+    #[wasm_bindgen(js_name = untilAborted)]
+    pub fn until_aborted(promise: &Promise, signal: &AbortSignal) -> Promise;
+
+    /// Sixteen random bytes for each of `count` ids.
+    #[wasm_bindgen(js_name = randomBytes)]
+    pub fn random_bytes(len: u32) -> Uint8Array;
+
+    /// `{ code, message }`, the numbers at the end of the message.
+    #[wasm_bindgen(js_name = makeWarning)]
+    pub fn make_warning(code: &str, before: &str, numbers: &Array) -> Object;
+
+    /// Prints a warning where nobody asked to be told.
+    pub fn warn(warning: &Object);
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// What may be a document: its fields are read, nothing else is asked of it.
+    #[derive(Clone)]
+    pub type DocumentLike;
+
+    #[wasm_bindgen(method, getter, structural, catch, js_name = pageContent)]
+    pub fn page_content(this: &DocumentLike) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(method, getter, structural, catch)]
+    pub fn metadata(this: &DocumentLike) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(method, getter, structural, catch)]
+    pub fn id(this: &DocumentLike) -> Result<JsValue, JsValue>;
+
+    /// What cancels a call.
+    #[derive(Clone)]
+    pub type AbortSignal;
+
+    #[wasm_bindgen(method, getter, structural)]
+    pub fn aborted(this: &AbortSignal) -> bool;
+
+    #[wasm_bindgen(method, getter, structural)]
+    pub fn reason(this: &AbortSignal) -> JsValue;
+
+    /// The caller's embeddings.
+    #[derive(Clone)]
+    pub type EmbeddingsLike;
+
+    #[wasm_bindgen(method, structural, catch, js_name = embedDocuments)]
+    pub fn embed_documents(this: &EmbeddingsLike, texts: &Array) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(method, structural, catch, js_name = embedQuery)]
+    pub fn embed_query(this: &EmbeddingsLike, text: &JsValue) -> Result<JsValue, JsValue>;
+}
+
+/// A property of an object; an absent one is undefined.
+pub fn get(object: &JsValue, key: &str) -> Result<JsValue, JsValue> {
+    js_sys::Reflect::get(object, &JsValue::from_str(key))
+}
+
+/// A property that is a function.
+pub fn has_method(object: &JsValue, key: &str) -> bool {
+    get(object, key).is_ok_and(|value| value.has_type::<Function>())
+}
