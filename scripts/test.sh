@@ -7,6 +7,8 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 set_up
+need_packages chromium firefox-esr
+need_node
 fetch_model || [ -z "${CI:-}" ] || fail "CI needs the embedding model"
 
 say "Format and lint"
@@ -34,5 +36,52 @@ cargo test --release --locked -p twindex-tests
 
 say "Conformance with LangChain on the committed oracle"
 cargo run --release --locked -q -p twindex-tests --bin conformance -- tests/data/oracle
+
+# The same suites under WASI; tests that expect a panic are natively only, since a panic ends the module.
+wasi() {
+  local features=$1 flags=$2
+  shift 2
+  cargo test --locked --target wasm32-wasip1 --config "target.wasm32-wasip1.rustflags=[\"-Ctarget-feature=$features\"]" \
+    --config "target.wasm32-wasip1.runner=[\"node\",\"--no-warnings\",$flags\"$repository/wasm/scripts/wasi.mjs\"]" "$@"
+}
+say "The core in WebAssembly"
+wasi +simd128 '' -p twindex-core --features testkit --lib
+say "The scan kernel in WebAssembly, plain and relaxed SIMD"
+wasi +simd128 '' -p twindex-simd128
+relaxed='' # Newer engines have it without a flag, and do not know the flag.
+node --experimental-wasm-relaxed-simd -e '' 2>/dev/null && relaxed='"--experimental-wasm-relaxed-simd",'
+wasi +simd128,+relaxed-simd "$relaxed" -p twindex-simd128
+
+pack_npm
+say "Lint and types of the npm package"
+for features in +simd128 +simd128,+relaxed-simd; do
+  cargo clippy --locked -p twindex-wasm -p twindex-simd128 --target wasm32-unknown-unknown \
+    --config "target.wasm32-unknown-unknown.rustflags=[\"-Ctarget-feature=$features\"]" -- -D warnings
+done
+(cd wasm && npm run --silent check)
+
+say "Tests of the npm package, from its tarball, in Node and in browsers"
+(cd tests/js && npm ci --silent --no-audit --no-fund --ignore-scripts)
+node --test --test-concurrency=1 tests/js/*.test.mjs
+node tests/js/conformance.mjs tests/data/oracle
+node tests/js/conformance.mjs tests/data/oracle --entry worker
+
+shared=${TWINDEX_SHARED:-../shared}
+if [ -d "$shared/data/wordnet" ]; then
+  say "Exact neighbours in Node, and the same bytes and answers on both targets"
+  node tests/js/recall.mjs "$shared/data/wordnet"
+  exchanged=$(mktemp -d)
+  trap 'rm -rf "$exchanged"' EXIT
+  cargo run --release --locked -q -p twindex-tests --bin exchange -- "$shared/data/wordnet" "$exchanged"
+  node tests/js/exchange.mjs "$exchanged" "$shared/data/wordnet"
+  cargo run --release --locked -q -p twindex-tests --bin exchange -- "$shared/data/wordnet" "$exchanged" --check
+elif [ -n "${CI:-}" ]; then
+  fail "CI needs the folder $shared (TWINDEX_SHARED)"
+else
+  say "Not run: comparisons over the WordNet pack, which is not in $shared (TWINDEX_SHARED)"
+fi
+
+say "The npm package in every environment"
+node tests/js/packaging.mjs
 
 say "All tests passed"

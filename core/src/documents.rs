@@ -144,6 +144,10 @@ impl<'a> IntoIterator for &'a Documents {
 mod tests {
     use super::*;
 
+    fn encode(documents: &Documents) -> Vec<u8> {
+        crate::bytes::encode_documents(documents).unwrap()
+    }
+
     fn documents(ids: std::ops::Range<usize>) -> Documents {
         let mut documents = Documents::default();
         documents.extend(ids.map(|i| {
@@ -155,13 +159,13 @@ mod tests {
     #[test]
     fn documents_come_back_one_by_one_and_encode_to_the_same_bytes_at_every_stage() {
         let original = documents(0..300);
-        let encoded = crate::bytes::encode_documents(&original);
+        let encoded = encode(&original);
         let mut opened = Documents::decode(encoded.clone(), 300).unwrap();
-        assert_eq!(crate::bytes::encode_documents(&opened), encoded);
+        assert_eq!(encode(&opened), encoded);
         assert!(opened.ids().eq(original.ids()));
         assert_eq!(opened.at(7), original.at(7));
         assert_eq!(opened.id(7), "7");
-        assert_eq!(crate::bytes::encode_documents(&opened), encoded);
+        assert_eq!(encode(&opened), encoded);
 
         let gone = Positions::try_filter(300, |p| Ok::<_, ()>(p % 3 != 0)).unwrap();
         let mut kept = documents(0..300);
@@ -170,6 +174,6 @@ mod tests {
         opened.extend(documents(400..410).iter().cloned().collect::<Vec<_>>().into_iter());
         kept.extend(documents(400..410).iter().cloned().collect::<Vec<_>>().into_iter());
         assert!(opened.iter().eq(kept.iter()));
-        assert_eq!(crate::bytes::encode_documents(&opened), crate::bytes::encode_documents(&kept));
+        assert_eq!(encode(&opened), encode(&kept));
     }
 }

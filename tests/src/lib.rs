@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod compare;
+pub mod exchange;
 pub mod judge;
 pub mod model;
 pub mod npy;

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::Value;
 use twindex::core::{Filter, Hit, Metadata, Metric, SearchOptions};
-use twindex::{EngineKind, VectorStore};
+use twindex::{EngineKind, VectorStore, VectorStoreBuilder};
 
 use crate::compare::close;
 use crate::npy::{self, Matrix};
@@ -15,6 +15,8 @@ use crate::subject::{Table, filter};
 
 /// How many neighbours are compared.
 pub const K: usize = 10;
+/// What the names of searches with a filter begin with.
+const FILTER: &str = "cosine, filter ";
 
 #[derive(Debug, Deserialize)]
 struct Line {
@@ -67,6 +69,10 @@ fn scaled(matrix: &Matrix<f32>, norms: &Matrix<f32>) -> Result<Matrix<f32>, Stri
     Ok(Matrix { data, ..*matrix })
 }
 
+fn rows_of(matrix: &Matrix<f32>) -> Vec<Vec<f32>> {
+    (0..matrix.rows).map(|i| matrix.row(i).to_vec()).collect()
+}
+
 impl Pack {
     /// Reads a folder.
     ///
@@ -104,7 +110,7 @@ impl Pack {
         for (name, spec) in &specs {
             let parsed =
                 filter(&spec.filter).map_err(|failure| format!("filter {name}: {}", failure.message))?;
-            cosine.push(truth(&format!("cosine, filter {name}"), Some(parsed), &spec.ids, &spec.cosine)?);
+            cosine.push(truth(&format!("{FILTER}{name}"), Some(parsed), &spec.ids, &spec.cosine)?);
         }
         let raw_vectors = scaled(&vectors, &matrix("norms.npy")?)?;
         let raw_queries = scaled(&queries, &matrix("query_norms.npy")?)?;
@@ -115,6 +121,37 @@ impl Pack {
             (Metric::InnerProduct, true, vec![plain("raw_ip")?]),
         ];
         Ok(Self { lines, vectors, queries, raw_vectors, raw_queries, plain })
+    }
+
+    /// A store of the corpus with these vectors.
+    async fn store(&self, builder: VectorStoreBuilder, vectors: &Matrix<f32>) -> Result<VectorStore, String> {
+        let pairs = self.lines.iter().zip(rows_of(vectors)).map(|(line, row)| (line.text.clone(), row));
+        let metadatas = self.lines.iter().map(|line| line.metadata.clone()).collect();
+        let ids = self.lines.iter().map(|line| line.id.clone()).collect();
+        builder
+            .from_embeddings(pairs.collect(), Some(metadatas), Some(ids))
+            .await
+            .map_err(|error| error.to_string())
+    }
+
+    /// A store of the corpus with its vectors as they were before they were scaled to unit length.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn raw_store(&self, builder: VectorStoreBuilder) -> Result<VectorStore, String> {
+        self.store(builder, &self.raw_vectors).await
+    }
+
+    /// The queries as they were before they were scaled to unit length.
+    #[must_use]
+    pub fn raw_queries(&self) -> Vec<Vec<f32>> {
+        rows_of(&self.raw_queries)
+    }
+
+    /// The filters by name.
+    pub fn filters(&self) -> impl Iterator<Item = (&str, &Filter)> {
+        let truths = self.plain.iter().flat_map(|(_, _, truths)| truths);
+        truths.filter_map(|truth| Some((truth.name.strip_prefix(FILTER)?, truth.filter.as_ref()?)))
     }
 
     /// Searches with every query on an engine, one by one and in a batch, and writes a line for each metric and filter.
@@ -145,17 +182,9 @@ impl Pack {
             true => (&self.raw_vectors, &self.raw_queries),
             false => (&self.vectors, &self.queries),
         };
-        let pairs =
-            self.lines.iter().enumerate().map(|(i, line)| (line.text.clone(), vectors.row(i).to_vec()));
-        let metadatas = self.lines.iter().map(|line| line.metadata.clone()).collect();
-        let ids = self.lines.iter().map(|line| line.id.clone()).collect();
-        let store = VectorStore::builder(Table(BTreeMap::new()))
-            .distance_strategy(metric)
-            .engine(engine)
-            .from_embeddings(pairs.collect(), Some(metadatas), Some(ids))
-            .await
-            .map_err(|error| error.to_string())?;
-        let queries: Vec<Vec<f32>> = (0..queries.rows).map(|i| queries.row(i).to_vec()).collect();
+        let builder = VectorStore::builder(Table(BTreeMap::new())).distance_strategy(metric).engine(engine);
+        let store = self.store(builder, vectors).await?;
+        let queries = rows_of(queries);
         let mut all = Agreement::default();
         for truth in truths {
             let (single, batch) = self.check_truth(&store, &queries, truth).await?;

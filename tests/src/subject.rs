@@ -178,6 +178,15 @@ impl Subject {
         Ok(Self { setup: setup.clone(), engine, store: store.map_err(native)? })
     }
 
+    /// Opens a store from bytes, with the texts of a setup.
+    ///
+    /// # Errors
+    /// What Twindex says.
+    pub async fn open(setup: &Setup, engine: EngineKind, bytes: Vec<u8>) -> Result<Self, Failure> {
+        let store = builder(setup, engine).deserialize_from_bytes(bytes).await.map_err(native)?;
+        Ok(Self { setup: setup.clone(), engine, store })
+    }
+
     /// The store.
     #[must_use]
     pub fn store(&self) -> &VectorStore {

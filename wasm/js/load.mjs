@@ -109,7 +109,7 @@ async function compile(source) {
     const expected = 'a URL, a Response, bytes or a WebAssembly.Module';
     throw new VectorStoreError(`source: expected ${expected}, got ${describe(given)}`, 'invalid_argument');
   }
-  return compileBytes(given, 'the bytes given');
+  return compileBytes(/** @type {BufferSource} */ (given), 'the bytes given');
 }
 
 /** @param {Response} response */

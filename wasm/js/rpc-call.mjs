@@ -1,12 +1,14 @@
 // @ts-check
-// A call inside the worker. The store's methods are called as they are; what they call back is not here but on the calling thread.
+// A call inside the worker. The store's methods are called as they are; what they call back is not here but
+// on the calling thread.
 //
-// Functions that may be awaited (embeddings, progress) are asked there when the store calls them. Predicates and relevance functions cannot be:
-// the store calls them in the middle of a search. So the first attempt of a search finds out whether they are needed, and fails when it gets to
-// them; they are then asked about all documents or scores, and the next attempt has the answers. No other call of the store runs in between.
+// Functions that may be awaited (embeddings, progress) are asked there when the store calls them. Predicates
+// and relevance functions cannot be: the store calls them in the middle of a search. So the first attempt of
+// a search finds out whether they are needed, and fails when it gets to them; they are then asked about all
+// documents or scores, and the next attempt has the answers. No other call of the store runs in between.
 //
-// A call has the store's turn while anything of it runs, and passes it on while it waits for the calling thread. So what the store calls back
-// always belongs to the call that has the turn.
+// A call has the store's turn while anything of it runs, and passes it on while it waits for the calling
+// thread. So what the store calls back always belongs to the call that has the turn.
 import { afterMicrotasks } from './rpc-turns.mjs';
 import { unpack, unpackError } from './rpc-values.mjs';
 
@@ -20,7 +22,9 @@ import { unpack, unpackError } from './rpc-values.mjs';
 
 /** @typedef {{ value: unknown } | { thrown: unknown }} Answer What a function of the caller's gave. */
 
-/** Documents that a predicate is asked about at a time: the calling thread can do something else after each. */
+/**
+ * Documents that a predicate is asked about at a time: the calling thread can do something else after each.
+ */
 const PAGE = 500;
 
 const NOT_YET = new Error('the answer is not known yet');
@@ -48,7 +52,11 @@ export class HostCall {
   /** @type {Map<number, { resolve: (answer: any) => void, reject: (reason: unknown) => void }>} */
   #asked = new Map();
   #lastAsk = 0;
-  /** The queries embedded, in order: another attempt does not ask again. @type {{ text: unknown, answer: Promise<unknown> }[]} */
+  /**
+   * The queries embedded, in order: another attempt does not ask again.
+   *
+   * @type {{ text: unknown, answer: Promise<unknown> }[]}
+   */
   #queries = [];
   #nextQuery = 0;
   /** What predicates say to documents, by id. @type {Map<number, Map<string, Answer>>} */
@@ -138,7 +146,8 @@ export class HostCall {
   }
 
   /**
-   * A function that gets its answers from the caller's. Some belong to the store, so it is the call whose turn it is that asks.
+   * A function that gets its answers from the caller's. Some belong to the store, so it is the call whose
+   * turn it is that asks.
    *
    * @param {number} id
    * @param {string | undefined} name
@@ -277,7 +286,9 @@ export class HostCall {
    */
   #embedQuery(id, text) {
     const at = this.#nextQuery++;
-    if (this.#queries[at]?.text !== text) this.#queries[at] = { text, answer: this.ask({ id, args: [text] }) };
+    if (this.#queries[at]?.text !== text) {
+      this.#queries[at] = { text, answer: this.ask({ id, args: [text] }) };
+    }
     return this.#queries[at].answer;
   }
 

@@ -1,5 +1,6 @@
 // @ts-check
-// The calling thread's end of a worker: posts calls, runs the caller's functions when the host asks for them, settles promises.
+// The calling thread's end of a worker: posts calls, runs the caller's functions when the host asks for them,
+// settles promises.
 import { VectorStoreError } from './error.mjs';
 import { describe, isDetached } from './glue-support.mjs';
 import { isResponse, lift, ownBytes, pack, packError, seal, takenBytes, unpackError } from './rpc-values.mjs';
@@ -25,13 +26,15 @@ import { isResponse, lift, ownBytes, pack, packError, seal, takenBytes, unpackEr
  */
 
 /**
- * What a function said to each of many values, one after another. Where it threw, or gave no boolean or number, that is the last.
+ * What a function said to each of many values, one after another. Where it threw, or gave no boolean or
+ * number, that is the last.
  *
  * @typedef {{ values: unknown[], odd?: Outcome }} Outcomes
  */
 
 /**
- * A call is answered by one result. `target` 0 is the class itself. Until then the host may ask for functions by their numbers.
+ * A call is answered by one result. `target` 0 is the class itself. Until then the host may ask for functions
+ * by their numbers.
  *
  * @typedef {{ type: 'call', call: number, target: number, method: string, args: Packed }
  *   | { type: 'answer', call: number, ask: number, outcome: Outcome | Outcomes | undefined }
@@ -42,15 +45,26 @@ import { isResponse, lift, ownBytes, pack, packError, seal, takenBytes, unpackEr
 
 /** @typedef {{ type: 'files', files: Record<string, string> }} ToNodeHost Where files of the package are. */
 
-/** @typedef {{ id: number, warning: unknown }[]} Warnings Each with the number of the function that is to be told. */
+/** @typedef {{ value: unknown } | { handle: number } | { error: PackedError }} Ended */
 
 /**
- * `handle` is the number of a store or a retriever that was made. `each` asks a function about many values, and says what type its answers are.
+ * Each with the number of the function that is to be told.
  *
- * @typedef {{ type: 'result', call: number, warnings: Warnings } & ({ value: unknown } | { handle: number } | { error: PackedError })} Result
+ * @typedef {{ id: number, warning: unknown }[]} Warnings
  */
 
-/** @typedef {{ id: number, args: unknown[], each?: 'boolean' | 'number' }} Question About a function, or the body of a response. */
+/**
+ * `handle` is the number of a store or a retriever that was made. `each` asks a function about many values,
+ * and says what type its answers are.
+ *
+ * @typedef {{ type: 'result', call: number, warnings: Warnings } & Ended} Result
+ */
+
+/**
+ * About a function, or the body of a response.
+ *
+ * @typedef {{ id: number, args: unknown[], each?: 'boolean' | 'number' }} Question
+ */
 
 /** @typedef {{ type: 'ask', call: number, ask: number } & Question} Ask */
 
@@ -68,8 +82,10 @@ import { isResponse, lift, ownBytes, pack, packError, seal, takenBytes, unpackEr
  * @property {AbortSignal[]} [signals] Cancel it beside the one among the arguments.
  * @property {(value: object) => Kind | undefined} [represent]
  * @property {object} [owner] Is not to be collected meanwhile.
- * @property {boolean} [changes] Whether it may change something: then it is cancelled once the host says that it was.
- * @property {boolean} [take] Whether to take the memory of an argument away from the caller, where it would be copied.
+ * @property {boolean} [changes] Whether it may change something: then it is cancelled once the host says that
+ *   it was.
+ * @property {boolean} [take] Whether to take the memory of an argument away from the caller, where it would
+ *   be copied.
  */
 
 /** A worker and the calls that it has not answered. */
@@ -118,9 +134,15 @@ export class Connection {
       call.throwIfAborted();
       /** @type {ArrayBuffer[]} */
       const transfer = [];
-      const args = { ...lifted, value: lifted.value.map((argument) => bytesOf(argument, request.take, transfer)) };
+      const args = {
+        ...lifted,
+        value: lifted.value.map((argument) => bytesOf(argument, request.take, transfer)),
+      };
       const { target = 0, method } = request;
-      this.#post((whole) => ({ type: 'call', call: id, target, method, args: seal(args, call.represent, whole) }), transfer);
+      this.#post(
+        (whole) => ({ type: 'call', call: id, target, method, args: seal(args, call.represent, whole) }),
+        transfer,
+      );
       this.#calls.set(id, call);
       this.#wait(1);
       call.listen();
@@ -166,7 +188,8 @@ export class Connection {
   }
 
   /**
-   * Posts a message, made again of copies if structured clone refuses a part of it, as it does with the proxies of user interface libraries.
+   * Posts a message, made again of copies if structured clone refuses a part of it, as it does with the
+   * proxies of user interface libraries.
    *
    * @param {(whole: boolean) => ToHost} message
    * @param {ArrayBuffer[]} [transfer]
@@ -179,7 +202,7 @@ export class Connection {
       try {
         this.#thread.post(message(true), []);
       } catch (cause) {
-        throw new VectorStoreError(`an argument cannot be sent to the worker: ${describe(cause)}`, 'invalid_argument', { cause });
+        throw invalid(`an argument cannot be sent to the worker: ${describe(cause)}`, cause);
       }
     }
   }
@@ -188,7 +211,8 @@ export class Connection {
   async #answer({ call: id, ask, ...question }) {
     const call = this.#calls.get(id);
     /** @type {Answer} */
-    const { transfer, outcome } = call && !call.settled ? await call.answer(question) : { outcome: () => undefined };
+    const { transfer, outcome } =
+      call && !call.settled ? await call.answer(question) : { outcome: () => undefined };
     /** @type {(outcome: Outcome | Outcomes | undefined) => ToHost} */
     const answer = (outcome) => ({ type: 'answer', call: id, ask, outcome });
     try {
@@ -216,6 +240,18 @@ export class Connection {
 }
 
 /**
+ * @param {string} message
+ * @param {unknown} cause
+ */
+const invalid = (message, cause) => new VectorStoreError(message, 'invalid_argument', { cause });
+
+/**
+ * @param {object} value
+ * @returns {value is AbortSignal}
+ */
+const isSignal = (value) => Object.prototype.toString.call(value) === '[object AbortSignal]';
+
+/**
  * An argument that is bytes in memory of its own, which is given to the worker; any other as it is.
  *
  * @param {unknown} argument
@@ -224,7 +260,8 @@ export class Connection {
  */
 function bytesOf(argument, take, transfer) {
   const isBytes = ArrayBuffer.isView(argument) || argument instanceof ArrayBuffer;
-  if (!isBytes || isDetached(argument instanceof ArrayBuffer ? { buffer: argument } : argument)) return argument;
+  if (!isBytes) return argument;
+  if (isDetached(argument instanceof ArrayBuffer ? { buffer: argument } : argument)) return argument;
   const own = take ? takenBytes(argument) : ownBytes(argument);
   transfer.push(own instanceof ArrayBuffer ? own : own.buffer);
   return own;
@@ -236,6 +273,16 @@ function bytesOf(argument, take, transfer) {
  * @typedef {object} Answer
  * @property {ArrayBuffer[]} [transfer]
  * @property {(whole: boolean) => Outcome | Outcomes | undefined} outcome
+ */
+
+/**
+ * What a call does to its promise, and to what is around it.
+ *
+ * @typedef {object} Settlement
+ * @property {(value: unknown) => void} resolve
+ * @property {(reason: unknown) => void} reject
+ * @property {() => void} done
+ * @property {(reason: unknown) => void} cancel
  */
 
 /** A call, as long as the host may ask for what it was given. */
@@ -256,7 +303,7 @@ class Call {
   /**
    * @param {Request} request
    * @param {() => number} nextId
-   * @param {{ resolve: (value: unknown) => void, reject: (reason: unknown) => void, done: () => void, cancel: (reason: unknown) => void }} settlement
+   * @param {Settlement} settlement
    */
   constructor(request, nextId, settlement) {
     this.#request = request;
@@ -272,7 +319,7 @@ class Call {
       const { value, standIns } = lift(this.#request.args, this.represent);
       return { value: /** @type {unknown[]} */ (value), standIns };
     } catch (cause) {
-      throw new VectorStoreError(`an argument cannot be read: ${describe(cause)}`, 'invalid_argument', { cause });
+      throw invalid(`an argument cannot be read: ${describe(cause)}`, cause);
     }
   }
 
@@ -290,8 +337,8 @@ class Call {
       this.#functions.set(id, value);
       return { kind: 'function', id };
     }
-    if (Object.prototype.toString.call(value) === '[object AbortSignal]') {
-      this.#signals.add(/** @type {AbortSignal} */ (value));
+    if (isSignal(value)) {
+      this.#signals.add(value);
       return { kind: 'signal' };
     }
     if (isResponse(value)) {
@@ -313,8 +360,8 @@ class Call {
 
   #abort = (/** @type {Event} */ event) => {
     const { reason } = /** @type {AbortSignal} */ (event.target);
-    this.#settlement.cancel(reason);
     if (!this.#request.changes) this.reject(reason);
+    this.#settlement.cancel(reason);
   };
 
   /**
@@ -386,7 +433,9 @@ class Call {
     } catch (thrown) {
       return this.reject(thrown);
     }
-    if ('error' in result) return this.reject(unpackError(result.error, (original) => this.#originals[original]));
+    if ('error' in result) {
+      return this.reject(unpackError(result.error, (original) => this.#originals[original]));
+    }
     this.#finish();
     this.#settlement.resolve('handle' in result ? result.handle : result.value);
   }

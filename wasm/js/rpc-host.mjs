@@ -29,7 +29,11 @@ export class Host {
   #lastTarget = 0;
   /** @type {Map<number, HostCall>} */
   #calls = new Map();
-  /** Settles when the module is there, or known not to be: each call says that itself. @type {Promise<unknown>} */
+  /**
+   * Settles when the module is there, or known not to be: each call says that itself.
+   *
+   * @type {Promise<unknown>}
+   */
   #ready = Promise.resolve();
 
   /**
@@ -61,27 +65,37 @@ export class Host {
     const { real, context } = this.#targets.get(target) ?? this.#ownClass();
     const call = new HostCall(id, context, (ask) => this.#post(ask, []));
     this.#calls.set(id, call);
-    const given = /** @type {unknown[]} */ (unpack(args, (standIn) => call.make(standIn, (store) => this.#targets.get(store))));
-    for (const used of call.contexts) used.calls++;
-    /** @type {{ value: unknown } | { handle: number } | { error: import('./rpc-values.mjs').PackedError }} */
+    /** @type {Context[]} */
+    let used = [];
+    /** @type {import('./rpc-client.mjs').Ended} */
     let ended;
     try {
-      const value = await (method === 'init' ? this.#load(given) : call.run(this.#ready, async () => real[method](...given)));
+      const given = /** @type {unknown[]} */ (
+        unpack(args, (standIn) => call.make(standIn, (store) => this.#targets.get(store)))
+      );
+      used = call.contexts;
+      for (const context of used) context.calls++;
+      const value = await (method === 'init'
+        ? this.#load(given)
+        : call.run(this.#ready, async () => real[method](...given)));
       ended = this.#made(method, value, context) ?? { value };
     } catch (thrown) {
       ended = { error: packError(thrown, (original) => call.originalOf(original)) };
     }
     this.#calls.delete(id);
-    this.#post({ type: 'result', call: id, warnings: call.warnings, ...ended }, 'value' in ended ? memoryOf(ended.value) : []);
-    for (const used of call.contexts) {
-      used.calls--;
-      freeIfUnused(used);
+    this.#post(
+      { type: 'result', call: id, warnings: call.warnings, ...ended },
+      'value' in ended ? memoryOf(ended.value) : [],
+    );
+    for (const context of used) {
+      context.calls--;
+      freeIfUnused(context);
     }
   }
 
   /** @param {unknown[]} args */
   #load([options]) {
-    const { source, awaited } = /** @type {{ source?: unknown, awaited?: () => Promise<unknown> }} */ (options);
+    const { source, awaited } = /** @type {import('./rpc-store.mjs').Source} */ (options);
     const loaded = this.#init(awaited ? awaited() : source);
     this.#ready = loaded.catch(() => {});
     return loaded;

@@ -13,9 +13,15 @@ import { isResponse } from './rpc-values.mjs';
  * What differs between a browser and Node.
  *
  * @typedef {object} Platform
- * @property {(worker: any) => import('./rpc-client.mjs').Thread} start Starts a worker, the package's own unless a URL is given, or takes one that
- *   runs.
+ * @property {(worker: any) => import('./rpc-client.mjs').Thread} start Starts a worker, the package's own
+ *   unless a URL is given, or takes one that runs.
  * @property {(place: string) => string} resolve The place of a binary, such that the worker finds it too.
+ */
+
+/**
+ * Where the module is, or what will say so.
+ *
+ * @typedef {{ source?: unknown, awaited?: () => Promise<unknown> }} Source
  */
 
 /** The worker that all stores share. It is started when it is first needed, and again after it was lost. */
@@ -27,7 +33,12 @@ export class Shared {
   #loaded;
   /** What the module was loaded from, for a worker that takes the place of this one. @type {unknown} */
   #source;
-  /** The worker that was asked for, and what the next start is to use: whoever gave a worker can start it again, nobody else. @type {unknown} */
+  /**
+   * The worker that was asked for, and what the next start is to use: whoever gave a worker can start it
+   * again, nobody else.
+   *
+   * @type {unknown}
+   */
   #worker;
   /** @type {unknown} */
   #nextWorker;
@@ -41,7 +52,7 @@ export class Shared {
   connection() {
     if (!this.#connection || this.#connection.failed) {
       // Where the module cannot be loaded, calls say so themselves.
-      this.#open(this.#source).catch(() => {});
+      this.#open(this.#source, this.#nextWorker).catch(() => {});
     }
     return /** @type {Connection} */ (this.#connection);
   }
@@ -55,12 +66,14 @@ export class Shared {
   async init(source, options) {
     const worker = workerOf(options);
     if (!this.#connection || this.#connection.failed) {
-      this.#nextWorker = worker ?? this.#nextWorker;
-      await this.#open(source ?? this.#source);
+      await this.#open(source ?? this.#source, worker ?? this.#nextWorker);
     } else if (worker === undefined || worker === this.#worker) {
       await this.#load(this.#connection, source);
     } else {
-      throw new VectorStoreError('option worker: another worker is running, which terminate() ends', 'invalid_option');
+      throw new VectorStoreError(
+        'option worker: another worker is running, which terminate() ends',
+        'invalid_option',
+      );
     }
   }
 
@@ -68,12 +81,14 @@ export class Shared {
     await this.#connection?.fail('the worker was terminated');
   }
 
-  /** @param {unknown} source */
-  #open(source) {
-    const worker = this.#nextWorker;
+  /**
+   * @param {unknown} source
+   * @param {unknown} worker
+   */
+  #open(source, worker) {
+    this.#nextWorker = typeof worker === 'string' || worker instanceof URL ? worker : undefined;
     this.#connection = new Connection(this.#start(worker));
     this.#worker = worker;
-    this.#nextWorker = typeof worker === 'string' || worker instanceof URL ? worker : undefined;
     return this.#load(this.#connection, source);
   }
 
@@ -83,7 +98,9 @@ export class Shared {
       return this.#platform.start(worker);
     } catch (cause) {
       if (cause instanceof VectorStoreError) throw cause;
-      throw new VectorStoreError(`the worker cannot be started: ${describe(cause)}`, 'worker_failed', { cause });
+      throw new VectorStoreError(`the worker cannot be started: ${describe(cause)}`, 'worker_failed', {
+        cause,
+      });
     }
   }
 
@@ -92,7 +109,7 @@ export class Shared {
    * @param {unknown} source
    */
   async #load(connection, source) {
-    /** @type {{ source: unknown } | { awaited: () => Promise<unknown> }} */
+    /** @type {Source} */
     let given = { source };
     if (typeof source === 'string' || source instanceof URL) {
       given = { source: this.#platform.resolve(String(source)) };
@@ -120,7 +137,9 @@ export function classOver(shared) {
   class VectorStore {
     #connection;
     #target;
-    /** What the caller gave that calls may come back to: embeddings, a relevance function, somebody to warn. */
+    /**
+     * What the caller gave that calls may come back to: embeddings, a relevance function, somebody to warn.
+     */
     #functions;
     #freed = false;
 
@@ -132,7 +151,10 @@ export function classOver(shared) {
      */
     constructor(token, connection, target, functions) {
       if (token !== TOKEN) {
-        throw new VectorStoreError('expected await VectorStore.create() or another method that makes one, got new', 'invalid_argument');
+        throw new VectorStoreError(
+          'expected await VectorStore.create() or another method that makes one, got new',
+          'invalid_argument',
+        );
       }
       this.#connection = connection;
       this.#target = target;
@@ -309,8 +331,16 @@ export function classOver(shared) {
 
     /** @param {unknown} other */
     async mergeFrom(other) {
-      if (!(typeof other === 'object' && other !== null && #target in other && other.#connection === this.#connection)) {
-        throw new VectorStoreError(`other: expected ${expectedOf(other)}, got ${describe(other)}`, 'invalid_argument');
+      if (!(
+        typeof other === 'object' &&
+        other !== null &&
+        #target in other &&
+        other.#connection === this.#connection
+      )) {
+        throw new VectorStoreError(
+          `other: expected ${expectedOf(other)}, got ${describe(other)}`,
+          'invalid_argument',
+        );
       }
       if (other.#freed) throw freed();
       const represent = (/** @type {object} */ value) =>
@@ -374,7 +404,14 @@ export function classOver(shared) {
      */
     async #call(method, args, more) {
       if (this.#freed) throw freed();
-      return this.#connection.call({ target: this.#target, method, args, known: [this.#functions], owner: this, ...more });
+      return this.#connection.call({
+        target: this.#target,
+        method,
+        args,
+        known: [this.#functions],
+        owner: this,
+        ...more,
+      });
     }
 
     /**
@@ -404,10 +441,11 @@ const PAGE = 256;
 const TOKEN = Symbol('made by a method of VectorStore');
 
 /** @param {any} other */
-const expectedOf = (other) =>
-  typeof other?.serialize === 'function'
-    ? 'a VectorStore of the same worker (one of elsewhere comes over by VectorStore.deserialize(await other.serialize()))'
-    : 'a VectorStore';
+function expectedOf(other) {
+  if (typeof other?.serialize !== 'function') return 'a VectorStore';
+  const way = 'VectorStore.deserialize(await other.serialize())';
+  return `a VectorStore of the same worker (one of elsewhere comes over by ${way})`;
+}
 
 const freed = () => new VectorStoreError('the store was freed', 'store_freed');
 
@@ -428,13 +466,15 @@ function workerOf(options) {
 }
 
 /**
- * Embeddings as two functions: the rest of what may be a large object stays here. What are no embeddings is left to the store to refuse.
+ * Embeddings as two functions: the rest of what may be a large object stays here. What are no embeddings is
+ * left to the store to refuse.
  *
  * @param {any} embeddings
  */
 function methodsOf(embeddings) {
   try {
-    if (typeof embeddings.embedDocuments !== 'function' || typeof embeddings.embedQuery !== 'function') return embeddings;
+    if (typeof embeddings.embedDocuments !== 'function' || typeof embeddings.embedQuery !== 'function')
+      return embeddings;
   } catch {
     return embeddings;
   }
@@ -454,7 +494,8 @@ function methodsOf(embeddings) {
 function withWarnings(options) {
   try {
     const isNothing = options === undefined || options === null;
-    if (isNothing || (isPlainObject(options) && (options.onWarning ?? undefined) === undefined)) return { ...options, onWarning: warn };
+    if (isNothing || (isPlainObject(options) && (options.onWarning ?? undefined) === undefined))
+      return { ...options, onWarning: warn };
   } catch {
     // Left for the store to refuse.
   }
@@ -483,7 +524,10 @@ function withFields(args, at) {
       const { pageContent, metadata, id } = document;
       return { pageContent, metadata, id };
     } catch {
-      return Object.defineProperties({}, Object.fromEntries(FIELDS.map((field) => [field, { enumerable: true, get: () => document[field] }])));
+      return Object.defineProperties(
+        {},
+        Object.fromEntries(FIELDS.map((field) => [field, { enumerable: true, get: () => document[field] }])),
+      );
     }
   };
   return args.map((argument, i) => (i === at ? documents.map(plain) : argument));
@@ -499,10 +543,17 @@ const FIELDS = ['pageContent', 'metadata', 'id'];
  */
 function taking(args, optionsAt) {
   const options = args[optionsAt];
-  if (!isPlainObject(options) || !Object.hasOwn(/** @type {object} */ (options), 'transfer')) return { rest: args, take: false };
+  if (!isPlainObject(options) || !Object.hasOwn(/** @type {object} */ (options), 'transfer'))
+    return { rest: args, take: false };
   const { transfer, ...others } = /** @type {Record<string, unknown>} */ (options);
   if (transfer !== undefined && transfer !== null && typeof transfer !== 'boolean') {
-    throw new VectorStoreError(`option transfer: expected true or false, got ${describe(transfer)}`, 'invalid_option');
+    throw new VectorStoreError(
+      `option transfer: expected true or false, got ${describe(transfer)}`,
+      'invalid_option',
+    );
   }
-  return { rest: args.map((argument, at) => (at === optionsAt ? others : argument)), take: transfer === true };
+  return {
+    rest: args.map((argument, at) => (at === optionsAt ? others : argument)),
+    take: transfer === true,
+  };
 }

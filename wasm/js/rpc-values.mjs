@@ -1,18 +1,18 @@
 // @ts-check
-// What crosses between two threads. Most values do so by themselves (structured clone). What cannot, such as a function, or would arrive as
-// something else, such as an instance of a class, crosses as a stand-in of its kind: the store accepts it or refuses it, in the same words as it
-// would the original.
+// What crosses between two threads. Most values do so by themselves (structured clone). What cannot, such as
+// a function, or would arrive as something else, such as an instance of a class, crosses as a stand-in of its
+// kind: the store accepts it or refuses it, in the same words as it would the original.
 import { VectorStoreError } from './error.mjs';
 import { isDetached, isPlainObject } from './glue-support.mjs';
 
 /** @typedef {readonly string[]} Path Where a value is: the keys that lead to it. */
 
 /**
- * What a stand-in says, but for its place. Functions, responses, signals and stores are made by the host; `id` is by what the client knows a
- * function.
+ * What a stand-in says, but for its place. Functions, responses, signals and stores are made by the host;
+ * `id` is by what the client knows a function.
  *
  * @typedef {{ kind: 'function', id?: number }
- *   | { kind: 'response', id: number, url: string, init: { status: number, statusText: string, headers: [string, string][] } }
+ *   | { kind: 'response', id: number, url: string, init: ResponseInit & { status: number } }
  *   | { kind: 'signal' }
  *   | { kind: 'store', handle: number }
  *   | { kind: 'instance', name: string }
@@ -26,7 +26,11 @@ import { isDetached, isPlainObject } from './glue-support.mjs';
 
 /** @typedef {{ value: unknown, standIns: StandIn[] }} Packed A value as it is posted. */
 
-/** @typedef {(value: object) => Kind | undefined} Represent Says what stands in for an object or a function. */
+/**
+ * Says what stands in for an object or a function.
+ *
+ * @typedef {(value: object) => Kind | undefined} Represent
+ */
 
 /**
  * What was thrown, as it is posted; `original` where the other side has it, and knows it by that number.
@@ -43,7 +47,7 @@ import { isDetached, isPlainObject } from './glue-support.mjs';
  * @param {unknown} value
  * @returns {value is Response}
  */
-export const isResponse = (value) => Object.prototype.toString.call(value) === '[object Response]';
+export const isResponse = (value) => tagOf(value) === 'Response';
 
 /** Deeper than anything that the store takes: what is below is refused for its depth whatever it is. */
 const DEEPEST = 512;
@@ -53,7 +57,8 @@ const DEEPEST = 512;
  *
  * @param {unknown} root
  * @param {Represent} [represent]
- * @param {boolean} [whole] Whether all of it is to be copied, as it has to be where structured clone refuses it: for proxies.
+ * @param {boolean} [whole] Whether all of it is to be copied, as it has to be where structured clone refuses
+ *   it: for proxies.
  * @returns {Packed}
  */
 export function pack(root, represent = () => undefined, whole = false) {
@@ -61,7 +66,8 @@ export function pack(root, represent = () => undefined, whole = false) {
 }
 
 /**
- * Takes out what is represented at the places where functions and signals usually are: what is left, which may be large, mostly need not be copied.
+ * Takes out what is represented at the places where functions and signals usually are: what is left, which
+ * may be large, mostly need not be copied.
  *
  * @param {unknown} root
  * @param {Represent} represent
@@ -134,15 +140,17 @@ function isCloneable(root) {
   const check = (value, depth) => {
     if (typeof value === 'function' || typeof value === 'symbol') return false;
     if (typeof value !== 'object' || value === null) return true;
-    // To note where it has been would take most of the time. What contains itself is deep, and what contains much again and again is large.
+    // To note where it has been would take most of the time. What contains itself is deep, and what contains
+    // much again and again is large.
     if (depth > SHALLOW || ++looks > MANY) {
       if (seen.has(value)) return true;
       seen.add(value);
     }
     if (Array.isArray(value)) return everyItem(value, depth);
     if (ArrayBuffer.isView(value)) {
+      if (isDetached(value)) return false;
       viewed.set(value.buffer, (viewed.get(value.buffer) ?? 0) + value.byteLength);
-      return value.byteLength > 0 || !isDetached(value);
+      return true;
     }
     if (isPlainObject(value)) return everyField(value, depth);
     return isNative(value) && !(value instanceof ArrayBuffer && isDetached({ buffer: value }));
@@ -172,8 +180,10 @@ function isCloneable(root) {
   }
 }
 
-/** Levels, and objects. */
+/** Levels. */
 const SHALLOW = 8;
+
+/** Objects. */
 const MANY = 1_000_000;
 
 /**
@@ -192,17 +202,19 @@ function isMostlyUnseen(buffer, viewed) {
  * @param {object} value
  */
 function isNative(value) {
-  return NATIVE.test(Object.prototype.toString.call(value));
+  return NATIVE.test(tagOf(value));
 }
 
-const NATIVE = /^\[object (?:ArrayBuffer|Blob|File|Date|RegExp|Error|Boolean|Number|String|BigInt|WebAssembly\.Module)\]$/;
+const NATIVE =
+  /^(?:ArrayBuffer|Blob|File|Date|RegExp|Error|Boolean|Number|String|BigInt|WebAssembly\.Module)$/;
 
 /**
  * @param {unknown} value
  * @param {Represent} represent
  * @param {StandIn[]} standIns
  * @param {string[]} path
- * @param {Map<object, unknown>} copies What was copied before: an object that comes twice is one object there too.
+ * @param {Map<object, unknown>} copies What was copied before: an object that comes twice is one object there
+ *   too.
  * @returns {unknown}
  */
 function copy(value, represent, standIns, path, copies) {
@@ -215,8 +227,9 @@ function copy(value, represent, standIns, path, copies) {
   const kind = represent(value);
   if (kind) return standIn(kind);
   if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) {
-    const name = nameOf(value);
-    if (isDetached(value instanceof ArrayBuffer ? { buffer: value } : value)) return standIn({ kind: 'detached', name });
+    if (isDetached(value instanceof ArrayBuffer ? { buffer: value } : value)) {
+      return standIn({ kind: 'detached', name: tagOf(value) });
+    }
     const same = ownBytes(value);
     copies.set(value, same);
     return same;
@@ -224,6 +237,8 @@ function copy(value, represent, standIns, path, copies) {
   if (typeof value === 'function') return standIn({ kind: 'function' });
   if (isNative(value)) return value;
   const isList = Array.isArray(value);
+  const numbers = isList ? numbersOf(value) : undefined;
+  if (numbers) return numbers;
   /** @type {Record<string, unknown> | unknown[]} */
   const copied = isList ? new Array(value.length) : {};
   copies.set(value, copied);
@@ -237,6 +252,20 @@ function copy(value, represent, standIns, path, copies) {
     path.pop();
   }
   return copied;
+}
+
+/**
+ * A copy of a list of nothing but numbers.
+ *
+ * @param {unknown[]} list
+ */
+function numbersOf(list) {
+  try {
+    const copied = Array.prototype.slice.call(list);
+    return copied.every((item) => typeof item === 'number') ? copied : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /**
@@ -271,8 +300,8 @@ export function ownBytes(source) {
 }
 
 /**
- * What a view shows, with the memory taken away from its owner where that is possible: the view covers all of it, and it is not shared, nor
- * WebAssembly's, nor Node's.
+ * What a view shows, with the memory taken away from its owner where that is possible: the view covers all of
+ * it, and it is not shared, nor WebAssembly's, nor Node's.
  *
  * @param {ArrayBufferView | ArrayBuffer} source
  * @returns {ArrayBufferView<ArrayBuffer> | ArrayBuffer}
@@ -295,9 +324,11 @@ export function takenBytes(source) {
  */
 function asView(like, buffer) {
   // Not its constructor: Node's Buffer is a Uint8Array.
-  const name = Object.prototype.toString.call(like).slice(8, -1);
-  return new /** @type {any} */ (globalThis)[name](buffer);
+  return new /** @type {any} */ (globalThis)[tagOf(like)](buffer);
 }
+
+/** @param {unknown} value */
+const tagOf = (value) => Object.prototype.toString.call(value).slice(8, -1);
 
 /**
  * Puts in place what stands in for others.
@@ -335,14 +366,15 @@ export function unpack({ value, standIns }, make) {
 function replaced(value, standIn, make) {
   switch (standIn.kind) {
     case 'instance':
-      return Object.setPrototypeOf(value ?? {}, classNamed(standIn.name).prototype);
+      return Object.setPrototypeOf(value, classNamed(standIn.name).prototype);
     case 'symbol':
       return Symbol(standIn.name);
     case 'function':
       return standIn.id === undefined ? () => {} : make(standIn);
     case 'detached': {
-      const view = standIn.name === 'ArrayBuffer' ? new ArrayBuffer(1) : new /** @type {any} */ (globalThis)[standIn.name](1);
-      const buffer = view.buffer ?? view;
+      const buffer = new ArrayBuffer(8);
+      const view =
+        standIn.name === 'ArrayBuffer' ? buffer : new /** @type {any} */ (globalThis)[standIn.name](buffer);
       structuredClone(buffer, { transfer: [buffer] });
       return view;
     }
@@ -368,15 +400,27 @@ function classNamed(name) {
 export function packError(thrown, known = () => undefined, depth = 0) {
   const original = known(thrown);
   if (original !== undefined) return { original };
-  if (!isError(thrown)) return { value: pack(thrown, undefined, true) };
+  if (!isError(thrown)) return { value: packSafely(thrown) };
   const [name, message, stack, cause] = ['name', 'message', 'stack', 'cause'].map((key) => read(thrown, key));
-  const isDom = Object.prototype.toString.call(thrown) === '[object DOMException]';
+  const isDom = tagOf(thrown) === 'DOMException';
   /** @type {PackedError} */
   const packed = { name: textOf(name), message: textOf(message), isDom };
   if ('value' in stack && typeof stack.value === 'string') packed.stack = stack.value;
   if (thrown instanceof VectorStoreError) packed.code = thrown.code;
-  if ('cause' in thrown && 'value' in cause && depth < MOST_CAUSES) packed.cause = packError(cause.value, known, depth + 1);
+  if ('cause' in thrown && 'value' in cause && depth < MOST_CAUSES) {
+    packed.cause = packError(cause.value, known, depth + 1);
+  }
   return packed;
+}
+
+/** @param {unknown} thrown */
+function packSafely(thrown) {
+  try {
+    return pack(thrown, undefined, true);
+  } catch {
+    // A proxy that nothing can be asked of.
+    return pack({});
+  }
 }
 
 /** @param {{ value: unknown } | { error: unknown }} field */
@@ -392,7 +436,7 @@ const MOST_CAUSES = 8;
  * @returns {value is Error}
  */
 function isError(value) {
-  return value instanceof Error || Object.prototype.toString.call(value) === '[object Error]';
+  return value instanceof Error || tagOf(value) === 'Error';
 }
 
 /**
@@ -420,9 +464,11 @@ export function unpackError(packed, find = () => undefined) {
  * @param {string} name
  */
 function named(error, name) {
-  if (error.name !== name) Object.defineProperty(error, 'name', { value: name, configurable: true, writable: true });
-  return error;
+  if (error.name === name) return error;
+  return Object.defineProperty(error, 'name', { value: name, configurable: true, writable: true });
 }
 
 /** Errors that keep their class. @type {Map<string, ErrorConstructor>} */
-const ERRORS = new Map([RangeError, ReferenceError, SyntaxError, TypeError].map((error) => [error.name, error]));
+const ERRORS = new Map(
+  [RangeError, ReferenceError, SyntaxError, TypeError].map((error) => [error.name, error]),
+);

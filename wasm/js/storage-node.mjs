@@ -4,7 +4,9 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, rename, rm, stat, unlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { VectorStoreError } from './error.mjs';
-import { fileOf, nameOf, pieces, shown } from './storage.mjs';
+import { checkName, isPlain, pieces, shown } from './storage.mjs';
+
+const EXTENSION = '.twindex';
 
 const PIECE = 1 << 20;
 
@@ -40,8 +42,8 @@ export const storage = {
   async list({ directory } = {}) {
     const folder = folderAt(directory);
     const entries = await failing(`read ${folder}`, () => readdir(folder, { withFileTypes: true }).catch(absent));
-    const files = (entries ?? []).filter((entry) => !entry.isDirectory());
-    return files.flatMap((file) => nameOf(file.name) ?? []).sort();
+    const files = (entries ?? []).filter((entry) => entry.name.endsWith(EXTENSION) && !entry.isDirectory());
+    return files.map((file) => file.name.slice(0, -EXTENSION.length)).filter(isPlain).sort();
   },
 
   async remove(name, { directory, signal } = {}) {
@@ -146,8 +148,9 @@ function folderAt(directory = '.') {
  * @param {unknown} name
  */
 function place(directory, name) {
+  checkName(name);
   const folder = folderAt(directory);
-  return { folder, file: path.join(folder, fileOf(name)) };
+  return { folder, file: path.join(folder, name + EXTENSION) };
 }
 
 /**

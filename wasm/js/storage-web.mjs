@@ -3,7 +3,7 @@
 // of Firefox, in old Safari. Tabs and workers of an origin agree on which, but a newer browser may not agree with an older one, so both are
 // looked into; a file comes before an entry of the database.
 import { VectorStoreError } from './error.mjs';
-import { fileOf, isPlain, nameOf, pieces, shown } from './storage.mjs';
+import { checkName, isPlain, pieces, shown } from './storage.mjs';
 
 /** @type {Record<string, string>} */
 const CODES = {
@@ -12,14 +12,17 @@ const CODES = {
   InvalidStateError: 'storage_unavailable',
 };
 
+/** The files of one store are numbered: a save writes the next one, and deletes the others when it is whole. */
+const FILE = /^(.+)\.(\d+)\.twindex(.*\.crswap)?$/s;
+
 /** @type {import('./storage.mjs').Storage} */
 export const storage = {
   async save(name, chunks, { directory, signal } = {}) {
     const content = pieces(chunks, signal);
-    await locked('exclusive', 'save', directory, name, signal, async (file, key) => {
+    await locked('exclusive', 'save', directory, name, signal, async (key) => {
       const folder = await openFolder(key[0], true);
       if (folder) {
-        await replace(folder, file, content);
+        await writeNext(folder, name, content);
         // An older entry that stays is hidden by the file.
         await transact('readwrite', (entries) => entries.delete(key)).catch(() => {});
       } else {
@@ -30,10 +33,10 @@ export const storage = {
   },
 
   load(name, { directory, signal }, read) {
-    return locked('shared', 'load', directory, name, signal, async (file, key) => {
-      const folder = await openFolder(key[0]);
-      const handle = await folder?.getFileHandle(file).catch(absent);
-      const saved = (await contentOf(handle)) ?? (await transact('readonly', (entries) => entries.get(key)));
+    return locked('shared', 'load', directory, name, signal, async (key) => {
+      const files = await filesIn(await openFolder(key[0]));
+      const file = await newest(files.get(name));
+      const saved = file?.content ?? (await transact('readonly', (entries) => entries.get(key)));
       if (saved) return read(saved);
       throw new VectorStoreError(`there is no store ${shown(name)} in ${shown(key[0])}`, 'file_not_found');
     });
@@ -44,28 +47,24 @@ export const storage = {
       const place = folderName(directory);
       const keys = await transact('readonly', (entries) => entries.getAllKeys(IDBKeyRange.bound([place], [place, []])));
       const names = new Set(keys?.map((key) => /** @type {[string, string]} */ (key)[1]));
-      const folder = await openFolder(place);
-      for await (const [file, handle] of folder?.entries() ?? []) {
-        const name = nameOf(file);
-        if (name && handle instanceof FileSystemFileHandle && (await contentOf(handle))) names.add(name);
-      }
+      for (const name of await namesIn(await openFolder(place))) names.add(name);
       return [...names].sort();
     });
   },
 
   remove(name, { directory, signal } = {}) {
-    return locked('exclusive', 'remove', directory, name, signal, async (file, key) => {
-      // The entry first: were it left, an old store would come back.
+    return locked('exclusive', 'remove', directory, name, signal, async (key) => {
+      // The oldest first, and the entry before: were it left, an old store would come back.
       const entry = await transact('readwrite', (entries) => {
         const count = entries.count(key);
         entries.delete(key);
         return count;
       });
       const folder = await openFolder(key[0]);
-      const handle = await folder?.getFileHandle(file).catch(absent);
-      const content = await contentOf(handle);
-      if (handle) await folder?.removeEntry(file);
-      return Boolean(entry || content);
+      const files = (await filesIn(folder)).get(name) ?? [];
+      const file = await newest(files);
+      for (const old of files.reverse()) await folder?.removeEntry(old.file);
+      return Boolean(entry || file);
     });
   },
 };
@@ -80,15 +79,15 @@ export const storage = {
  * @param {unknown} directory
  * @param {string} name
  * @param {AbortSignal | undefined} signal
- * @param {(file: string, key: [string, string]) => Promise<T>} work
+ * @param {(key: [string, string]) => Promise<T>} work
  * @returns {Promise<T>}
  */
 function locked(mode, verb, directory, name, signal, work) {
   return failing(`${verb} ${shown(name)}`, signal, async () => {
-    const file = fileOf(name);
+    checkName(name);
     const place = folderName(directory);
     signal?.throwIfAborted();
-    const run = () => work(file, [place, name]);
+    const run = () => work([place, name]);
     const locks = globalThis.navigator?.locks;
     if (!locks) return run();
     if (mode === 'exclusive') await removeAbandoned(place).catch(() => {});
@@ -105,18 +104,16 @@ function lockOf(place, name) {
 }
 
 /**
- * Deletes what saves that died have left: empty files, and Chromium's swap files if the whole browser died. Names in use are passed over.
+ * Deletes what saves that died have left. Stores in use are passed over.
  *
  * @param {string} place
  */
 async function removeAbandoned(place) {
   const folder = await openFolder(place);
-  for await (const [file, handle] of folder?.entries() ?? []) {
-    const swapped = file.replace(/(\.\d+)?\.crswap$/, '');
-    const name = nameOf(swapped);
-    if (!name || !(handle instanceof FileSystemFileHandle)) continue;
+  for (const [name, files] of await filesIn(folder)) {
+    if (files.length === 1 && (await newest(files))) continue;
     await navigator.locks.request(lockOf(place, name), { ifAvailable: true }, async (lock) => {
-      if (lock && (file !== swapped || !(await contentOf(handle)))) await folder?.removeEntry(file);
+      if (folder && lock) await removeOlder(folder, name);
     });
   }
 }
@@ -144,25 +141,76 @@ async function openFolder(name, create = false) {
 }
 
 /**
- * What a file holds. An empty one is a first save that is under way or died: no file at all.
+ * The files of a folder by the name of their store, the newest first. Chromium's swap files, which a browser that was killed leaves, come last.
  *
- * @param {FileSystemFileHandle | undefined} handle
+ * @param {FileSystemDirectoryHandle | undefined} folder
  */
-async function contentOf(handle) {
-  const file = await handle?.getFile().catch(absent);
-  return file?.size ? file : undefined;
+async function filesIn(folder) {
+  /** @type {Map<string, { file: string, number: number, handle: FileSystemFileHandle }[]>} */
+  const stores = new Map();
+  for await (const [file, handle] of folder?.entries() ?? []) {
+    const [, name, number, swap] = FILE.exec(file) ?? [];
+    if (!name || !(handle instanceof FileSystemFileHandle)) continue;
+    const files = stores.get(name) ?? [];
+    files.push({ file, number: swap ? 0 : Number(number), handle });
+    stores.set(name, files.sort((a, b) => b.number - a.number));
+  }
+  return stores;
 }
 
 /**
- * Writes a file anew. The browser writes to a swap file, and puts it in place when it is closed.
+ * The newest of a store's files that has something in it. One that is empty is being written, or died so.
+ *
+ * @param {{ file: string, number: number, handle: FileSystemFileHandle }[]} [files]
+ */
+async function newest(files = []) {
+  for (const { file, number, handle } of files) {
+    const content = number > 0 ? await handle.getFile() : undefined;
+    if (content?.size) return { file, content };
+  }
+  return undefined;
+}
+
+/**
+ * The names of the stores in a folder.
+ *
+ * @param {FileSystemDirectoryHandle | undefined} folder
+ * @returns {Promise<string[]>}
+ */
+async function namesIn(folder) {
+  try {
+    const names = [];
+    for (const [name, files] of await filesIn(folder)) if (await newest(files)) names.push(name);
+    return names;
+  } catch (cause) {
+    // A file went, and another one may have taken its place.
+    return absent(cause) ?? namesIn(folder);
+  }
+}
+
+/**
+ * @param {FileSystemDirectoryHandle} folder
+ * @param {string} name
+ */
+async function removeOlder(folder, name) {
+  const files = (await filesIn(folder)).get(name) ?? [];
+  const kept = await newest(files);
+  for (const { file } of files) if (file !== kept?.file) await folder.removeEntry(file);
+}
+
+/**
+ * Writes the next file of a store: what is written shows when it is closed, at once. Writing an existing file anew would do the same but for
+ * Firefox, which deletes what it replaces a moment before it notes what takes its place, and has neither if it is killed there.
  *
  * @param {FileSystemDirectoryHandle} folder
- * @param {string} file
+ * @param {string} name
  * @param {Iterable<Uint8Array<ArrayBuffer>>} content
  */
-async function replace(folder, file, content) {
-  const handle = await folder.getFileHandle(file, { create: true });
+async function writeNext(folder, name, content) {
+  const [last] = (await filesIn(folder)).get(name) ?? [];
+  const file = `${name}.${(last?.number ?? 0) + 1}.twindex`;
   try {
+    const handle = await folder.getFileHandle(file, { create: true });
     const writable = await handle.createWritable();
     try {
       for (const piece of content) await writable.write(piece);
@@ -172,9 +220,11 @@ async function replace(folder, file, content) {
       throw cause;
     }
   } catch (cause) {
-    if (!(await contentOf(handle))) await folder.removeEntry(file).catch(() => {});
+    await folder.removeEntry(file).catch(() => {});
     throw cause;
   }
+  // What is left is hidden by the new file, and the next save tries again.
+  await removeOlder(folder, name).catch(() => {});
 }
 
 /**

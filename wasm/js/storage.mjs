@@ -30,8 +30,6 @@ import { VectorStoreError } from './error.mjs';
  * @property {(name: string, options?: StorageOptions) => Promise<boolean>} remove Whether there was one.
  */
 
-const EXTENSION = '.twindex';
-
 /** Leaves room for the rest of a temporary file's name within the 255 bytes that file systems take. */
 const LONGEST_NAME = 200;
 
@@ -52,26 +50,15 @@ export function isPlain(name) {
 }
 
 /**
- * The file of an index inside its folder.
- *
  * @param {unknown} name
+ * @returns {asserts name is string}
  */
-export function fileOf(name) {
-  if (isPlain(name)) return name + EXTENSION;
+export function checkName(name) {
+  if (isPlain(name)) return;
   throw new VectorStoreError(
     `an index name is a file name without folders, of at most ${LONGEST_NAME} bytes, got ${shown(name)}`,
     'invalid_index_name',
   );
-}
-
-/**
- * The index that a file is of, if it is one's.
- *
- * @param {string} file
- */
-export function nameOf(file) {
-  const name = file.slice(0, -EXTENSION.length);
-  return file.endsWith(EXTENSION) && isPlain(name) ? name : undefined;
 }
 
 /** @param {unknown} value */

@@ -12,6 +12,7 @@ import { getPlatform } from './platform.mjs';
 /** Documents fetched at a time by an iteration. */
 const PAGE = 256;
 
+/** What only this module has: `new` is no way to a store. */
 const TOKEN = Symbol('made by a method of VectorStore');
 
 /** See `index.d.ts`, which says what each method takes and gives. */
@@ -20,7 +21,7 @@ export class VectorStore {
   #inner;
 
   /**
-   * @param {typeof TOKEN} token
+   * @param {symbol} token
    * @param {Inner} inner
    */
   constructor(token, inner) {

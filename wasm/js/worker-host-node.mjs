@@ -7,12 +7,17 @@ import { Host } from './rpc-host.mjs';
 
 if (!parentPort) throw new Error('this module runs in a worker thread');
 const port = parentPort;
-const host = new Host({ VectorStore, init }, (message, transfer) => port.postMessage(message, /** @type {ArrayBuffer[]} */ (transfer)));
+const host = new Host({ VectorStore, init }, (message, transfer) =>
+  port.postMessage(message, /** @type {ArrayBuffer[]} */ (transfer)),
+);
 
-port.on('message', (/** @type {import('./rpc-client.mjs').ToHost | import('./rpc-client.mjs').ToNodeHost} */ message) => {
-  if (message.type !== 'files') return host.receive(message);
-  for (const [name, url] of Object.entries(message.files)) give(name, url);
-});
+port.on(
+  'message',
+  (/** @type {import('./rpc-client.mjs').ToHost | import('./rpc-client.mjs').ToNodeHost} */ message) => {
+    if (message.type !== 'files') return host.receive(message);
+    for (const [name, url] of Object.entries(message.files)) give(name, url);
+  },
+);
 port.on('messageerror', (error) => {
   throw error;
 });

@@ -1,5 +1,6 @@
 // @ts-check
-// `twindex/worker` for Node. It is built to one CommonJS file, which the ES module hands on: both have one worker.
+// `twindex/worker` for Node. It is built to one CommonJS file, which the ES module hands on: both have one
+// worker.
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { VectorStoreError } from './error.mjs';
@@ -18,12 +19,18 @@ function workerOf(given) {
   // Flags of this process, such as that its program is text on the command line, are not the worker's.
   const options = { execArgv: [] };
   if (given === undefined) return new Worker(find('worker-host-node.cjs'), options);
-  if (given instanceof Worker) return given;
+  if (given instanceof Worker) {
+    if (given.threadId < 0) throw new Error('it has ended');
+    return given;
+  }
   if (typeof given === 'string' || given instanceof URL) {
     const place = String(given);
     return new Worker(place.startsWith('file:') ? new URL(place) : place, options);
   }
-  throw new VectorStoreError(`option worker: expected a Worker or a URL, got ${describe(given)}`, 'invalid_option');
+  throw new VectorStoreError(
+    `option worker: expected a Worker or a URL, got ${describe(given)}`,
+    'invalid_option',
+  );
 }
 
 const BINARIES = ['twindex.wasm', 'twindex-relaxed.wasm'];

@@ -1,18 +1,21 @@
 /**
- * Twindex in a worker: the class of `twindex`, with the store, its searches, its loading and its saving off the calling thread.
+ * Twindex in a worker: the class of `twindex`, with the store, its searches, its loading and its saving off
+ * the calling thread.
  *
- * The names, methods, answers and errors are those of `twindex`; what differs is said here. All stores share one worker, which starts when it is first
- * needed; in Node it keeps the process alive only while calls wait. What is passed in is copied, unless `transfer` gives it away; what comes
- * out is handed over without a copy where it is bytes or vectors.
+ * The names, methods, answers and errors are those of `twindex`; what differs is said here. All stores share
+ * one worker, which starts when it is first needed; in Node it keeps the process alive only while calls wait.
+ * What is passed in is copied, unless `transfer` gives it away; what comes out is handed over without a copy
+ * where it is bytes or vectors.
  *
- * Functions stay on the calling thread. Embeddings, `onProgress` and `onWarning` are called there when the worker needs them. A filter function
- * is called there too, once for every document, which are sent over for it: a filter object is much faster. `onProgress` is waited for.
+ * Functions stay on the calling thread. Embeddings, `onProgress` and `onWarning` are called there when the
+ * worker needs them. A filter function is called there too, once for every document, which are sent over for
+ * it: a filter object is much faster. `onProgress` is waited for.
  *
- * A search that is cancelled rejects at once. A call that may change something rejects once the worker has confirmed that nothing was changed; if the
- * signal comes too late for that, it resolves.
+ * A search that is cancelled rejects at once. A call that may change something rejects once the worker has
+ * confirmed that nothing was changed; if the signal comes too late for that, it resolves.
  *
- * `worker_failed` is the code where the worker cannot be started, or ends: every call under way rejects with it, and so does every later call of a
- * store that was in it. The next store is made in a new worker.
+ * `worker_failed` is the code where the worker cannot be started, or ends: every call under way rejects with
+ * it, and so does every later call of a store that was in it. The next store is made in a new worker.
  *
  * @packageDocumentation
  */
@@ -66,8 +69,9 @@ export { VectorStoreError, version } from './index.js';
 /** For calls that are given much memory. */
 export interface TransferOptions {
   /**
-   * Give the memory of a flat `Float32Array`, or of bytes, to the worker in place of a copy: the array is detached afterwards, and has no
-   * elements any more. It is copied all the same where it does not cover its whole buffer, or the buffer cannot be given away. No unless told.
+   * Give the memory of a flat `Float32Array`, or of bytes, to the worker in place of a copy: the array is
+   * detached afterwards, and has no elements any more. It is copied all the same where it does not cover its
+   * whole buffer, or the buffer cannot be given away. No unless told.
    */
   transfer?: boolean | undefined;
 }
@@ -164,17 +168,22 @@ export interface RunningWorker {
 /** How the worker is started. */
 export interface WorkerOptions {
   /**
-   * The worker to use, where the package's own cannot be started by itself: one that runs the package's `dist/worker-host.mjs` (in Node
-   * `dist/worker-host-node.cjs`) and nothing else, or the URL of a copy of that file.
+   * The worker to use, where the package's own cannot be started by itself: one that runs the package's
+   * `dist/worker-host.mjs` (in Node `dist/worker-host-node.cjs`) and nothing else, or the URL of a copy of
+   * that file.
    */
   worker?: RunningWorker | URL | string | undefined;
 }
 
 /**
- * Starts the worker, and loads the WebAssembly module in it. Not needed: the first call of {@link VectorStore} does it. Call it to start early, or to say
- * where the module or the worker is. Once the module is loaded, later calls do nothing.
+ * Starts the worker, and loads the WebAssembly module in it. Not needed: the first call of {@link
+ * VectorStore} does it. Call it to start early, or to say where the module or the worker is. Once the module
+ * is loaded, later calls do nothing.
  */
 export function init(source?: WasmSource, options?: WorkerOptions): Promise<void>;
 
-/** Ends the worker, and all stores in it. Calls under way reject with `worker_failed`; the next call of {@link VectorStore} starts another. */
+/**
+ * Ends the worker, and all stores in it. Calls under way reject with `worker_failed`; the next call of {@link
+ * VectorStore} starts another.
+ */
 export function terminate(): Promise<void>;

@@ -11,7 +11,8 @@ export { version } from './version.mjs';
 const MOVED = /\/node_modules\/\.(?:cache\/)?vite\/(?:.*\/)?deps(?:_\w+)?\/[^/]*$/;
 
 function own() {
-  // Bundlers put something else in the place of these expressions: the first tells whether this module was moved, the second has to stay whole.
+  // Bundlers put something else in the place of these expressions: the first tells whether this module was
+  // moved, the second has to stay whole.
   const beside = String(new URL('./twindex.wasm', import.meta.url));
   return MOVED.test(beside)
     ? new Worker(beside.replace(MOVED, '/node_modules/twindex/dist/worker-host.mjs'), { type: 'module' })
@@ -26,7 +27,10 @@ function workerOf(given) {
   if (given === undefined) return own();
   if (typeof given === 'string' || given instanceof URL) return new Worker(given, { type: 'module' });
   if (given instanceof Worker) return given;
-  throw new VectorStoreError(`option worker: expected a Worker or a URL, got ${describe(given)}`, 'invalid_option');
+  throw new VectorStoreError(
+    `option worker: expected a Worker or a URL, got ${describe(given)}`,
+    'invalid_option',
+  );
 }
 
 const shared = new Shared({

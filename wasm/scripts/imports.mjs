@@ -8,7 +8,7 @@ function leb(value) {
   return [...bytes, value];
 }
 
-/** @param {Uint8Array} bytes */
+/** @param {Uint8Array<ArrayBuffer>} bytes */
 function reader(bytes) {
   let at = 0;
   return {
@@ -37,7 +37,7 @@ const FUNCTION = 0;
 const HASHED = /^__wb.*_[0-9a-f]{16}$/;
 
 /**
- * @param {Uint8Array} module
+ * @param {Uint8Array<ArrayBuffer>} module
  * @param {string} glue
  * @returns {{ module: Uint8Array, glue: string }}
  */
@@ -57,7 +57,7 @@ export function shortenImports(module, glue) {
 }
 
 /**
- * @param {Uint8Array} content
+ * @param {Uint8Array<ArrayBuffer>} content
  * @param {Map<string, string>} names
  */
 function rewrite(content, names) {

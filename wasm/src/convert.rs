@@ -65,6 +65,22 @@ fn room_for<T>(what: &'static str, len: usize) -> Result<Vec<T>> {
     }
 }
 
+/// Sees to it that there is memory ahead of many small texts.
+#[derive(Default)]
+struct Room(usize);
+
+impl Room {
+    fn taken(&mut self, what: &'static str, bytes: usize) -> Result<()> {
+        self.0 += bytes;
+        if self.0 > 16 * LARGE {
+            self.0 = 0;
+            // Four times as much as is taken before it is asked for again: copies of these texts follow.
+            room_for::<u8>(what, 64 * LARGE)?;
+        }
+        Ok(())
+    }
+}
+
 /// A list argument.
 ///
 /// # Errors
@@ -91,21 +107,16 @@ fn items<'a>(
 /// `invalid_argument`, `out_of_memory`.
 pub fn texts(what: &str, value: &JsValue) -> Result<Vec<String>> {
     let list = list(what, "a list of strings", value)?;
-    let length: f64 =
-        list.iter().map(|item| item.dyn_ref::<JsString>().map_or(0.0, |text| f64::from(text.length()))).sum();
-    if length > LARGE as f64 {
-        // The texts themselves, and what a string takes beside its text.
-        room_for::<u8>("texts", (length * 1.5) as usize + 48 * list.length() as usize)?;
-    }
-    items(what, list)
-        .map(|(item, name)| {
-            if is_text(&item) {
-                text(&item).map_err(|f| within(&name(), f))
-            } else {
-                Err(Failure::argument(&name(), "a string", &item))
-            }
-        })
-        .collect()
+    let mut room = Room::default();
+    let copied = |(item, name): (JsValue, _)| {
+        let name: &dyn Fn() -> String = &name;
+        if !is_text(&item) {
+            return Err(Failure::argument(&name(), "a string", &item));
+        }
+        let text = text(&item).map_err(|failure| within(&name(), failure))?;
+        room.taken("texts", text.len()).map(|()| text)
+    };
+    items(what, list).map(copied).collect()
 }
 
 /// Ids beside documents: one for each; null and undefined stand for a new one.
@@ -186,13 +197,24 @@ pub fn texts_to_documents(
 pub fn documents(value: &JsValue, ids: Option<Vec<Option<String>>>) -> Result<Vec<Document>> {
     let list = list("documents", "a list of documents", value)?;
     let mut documents = room_for("documents", list.length() as usize)?;
-    for (item, name) in items("documents", list) {
-        documents.push(document(documents.len(), &item, &name)?);
+    let mut room = Room::default();
+    for at in 0..list.length() {
+        let row = documents.len();
+        documents.push(match js::inspect(list, at, LARGE as u32 / 3) {
+            Ok(seen) if seen > 0 => Document {
+                page_content: js::seen_text(),
+                id: (seen & 2 > 0).then(js::seen_id),
+                metadata: if seen & 4 > 0 { metadata(row, &js::seen_metadata())? } else { Metadata::new() },
+            },
+            _ => document(row, &list.get(at), &|| format!("documents[{at}]"))?,
+        });
+        room.taken("documents", documents[row].page_content.len())?;
     }
     set_ids(&mut documents, ids)?;
     Ok(documents)
 }
 
+/// A document, field by field, so that what is wrong with it has a name.
 fn document(row: usize, value: &JsValue, name: &dyn Fn() -> String) -> Result<Document> {
     if !value.is_object() {
         return Err(Failure::argument(&name(), "a document, { pageContent, metadata?, id? }", value));

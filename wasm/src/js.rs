@@ -17,6 +17,19 @@ extern "C" {
     /// Ends every call under way: the module cannot go on.
     pub fn panicked(message: &str);
 
+    /// Whether a document of a list is as documents mostly are, and what it has: see `glue-support.mjs`. One call in place of a dozen.
+    #[wasm_bindgen(catch)]
+    pub fn inspect(list: &Array, at: u32, longest: u32) -> Result<u32, JsValue>;
+
+    #[wasm_bindgen(js_name = seenText)]
+    pub fn seen_text() -> String;
+
+    #[wasm_bindgen(js_name = seenId)]
+    pub fn seen_id() -> String;
+
+    #[wasm_bindgen(js_name = seenMetadata)]
+    pub fn seen_metadata() -> JsValue;
+
     /// `{ pageContent, metadata, id }`.
     #[wasm_bindgen(js_name = makeDocument)]
     pub fn make_document(page_content: &str, metadata: JsValue, id: &str) -> Object;

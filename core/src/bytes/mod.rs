@@ -145,7 +145,7 @@ impl Store {
     pub fn encode(&self) -> Result<Encoded<'_>> {
         let mut sections: Vec<(SectionKind, Cow<'_, [u8]>)> = vec![
             (SectionKind::Settings, v1::encode_settings(self.settings(), self.len()).into()),
-            (SectionKind::Documents, encode_documents(self.documents()).into()),
+            (SectionKind::Documents, encode_documents(self.documents())?.into()),
         ];
         if let Some(index) = self.index() {
             match index.rows() {

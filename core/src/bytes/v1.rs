@@ -75,18 +75,24 @@ pub(super) fn decode_settings(bytes: &[u8]) -> Result<Head> {
 }
 
 /// The documents section: a postcard sequence of documents.
-pub(crate) fn encode_documents(documents: &Documents) -> Vec<u8> {
+///
+/// # Errors
+/// `out_of_memory`.
+pub(crate) fn encode_documents(documents: &Documents) -> Result<Vec<u8>> {
     // Texts are most of the section; a guess near the truth avoids growing in steps.
     let guess =
         documents.iter_encoded().map(|d| d.map_or_else(|d| d.page_content.len() + 64, <[u8]>::len)).sum();
-    let mut out = postcard::to_extend(&(documents.len() as u64), Vec::with_capacity(guess)).expect(ENCODES);
+    let mut out = Vec::new();
+    out.try_reserve_exact(guess)
+        .map_err(|_| Error::OutOfMemory { what: "documents", bytes: guess as u64 })?;
+    let mut out = postcard::to_extend(&(documents.len() as u64), out).expect(ENCODES);
     for document in documents.iter_encoded() {
         match document {
             Ok(bytes) => out.extend_from_slice(bytes),
             Err(document) => out = postcard::to_extend(&DocumentOut(document), out).expect(ENCODES),
         }
     }
-    out
+    Ok(out)
 }
 
 const ENCODES: &str = "checked documents encode";

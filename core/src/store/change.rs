@@ -213,6 +213,13 @@ impl Store {
         vectors.check_for(self.metric())
     }
 
+    #[cfg_attr(
+        target_pointer_width = "32",
+        expect(
+            clippy::absurd_extreme_comparisons,
+            reason = "there the sum overflows before it is too large"
+        )
+    )]
     fn check_room(&self, more: usize) -> Result<()> {
         match self.len().checked_add(more) {
             Some(total) if total <= MAX_DOCUMENTS => Ok(()),

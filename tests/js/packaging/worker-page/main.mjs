@@ -1,0 +1,5 @@
+import * as worker from 'twindex/worker';
+
+import { scenario } from './scenario.mjs';
+
+globalThis.outcome = scenario(worker);
