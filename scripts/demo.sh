@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# The main job, on real text: splits the State of the Union address, embeds it, indexes it with FAISS, saves it, loads it, searches it.
+# The main job, on real text: splits the State of the Union address, embeds it, indexes it with FAISS, saves it, loads it, searches it; then builds the
+# npm package and searches the same file in Node.
 #
 #   scripts/demo.sh [QUESTION...]
 #
-# Sets up what it needs on a Debian machine and says so; safe to repeat. The first run builds FAISS and a model runtime (about ten
-# minutes on two cores).
+# Sets up what it needs on a Debian machine and says so; safe to repeat. The first run builds FAISS, a model runtime and the
+# npm package (about fifteen minutes on two cores).
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -34,5 +35,10 @@ say "twindex search: load it and ask \"$question\""
 
 say "the same, more varied: --mmr"
 "$twindex" search "$index" "$question" --embeddings "$embeddings" -k 3 --mmr
+
+need_node
+pack_npm
+say "the same file in WebAssembly, in Node: what else is said about its first passage"
+node scripts/demo.mjs "$index"
 
 say "Your own text: $twindex build YOUR_FOLDER -o INDEX, then $twindex search INDEX \"a question\" (see $twindex --help)"

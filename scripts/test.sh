@@ -62,7 +62,7 @@ done
 
 say "Tests of the npm package, from its tarball, in Node and in browsers"
 (cd tests/js && npm ci --silent --no-audit --no-fund --ignore-scripts)
-node --test --test-concurrency=1 tests/js/*.test.mjs
+node --test --test-concurrency=1 tests/js/*.test.mjs tests/js/lib/*.test.mjs tests/js/lib/model/*.test.mjs
 node tests/js/conformance.mjs tests/data/oracle
 node tests/js/conformance.mjs tests/data/oracle --entry worker
 
