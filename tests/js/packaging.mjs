@@ -18,7 +18,7 @@ import { parseArgs } from 'node:util';
 import { launch } from './lib/browsers.mjs';
 import { findPackage } from './lib/package.mjs';
 import { serve } from './lib/serve.mjs';
-import { EXPECTED } from './packaging/expected.mjs';
+import { EXPECTED, EXPECTED_IN_LANGCHAIN } from './packaging/expected.mjs';
 import { Workshop } from './packaging/project.mjs';
 
 /** @typedef {import('./lib/browsers.mjs').Browser} Browser */
@@ -29,6 +29,10 @@ import { Workshop } from './packaging/project.mjs';
 const STRICT_POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; worker-src 'self'";
 
 const REPOSITORY = resolve(fileURLToPath(import.meta.url), '../../..');
+
+const LANGCHAIN = { '@langchain/core': '@langchain/core' };
+const VITE = 'node_modules/vite/bin/vite.js';
+const NEXT = 'node_modules/next/dist/bin/next';
 
 /** @type {BrowserName[]} */
 const BROWSERS = ['chromium', 'firefox'];
@@ -124,7 +128,7 @@ for (const name of ['node-esm', 'node-cjs']) {
 }
 
 environment('node-one-class', async () => {
-  const project = await workshop.project('node-one-class', { '@langchain/core': '@langchain/core' });
+  const project = await workshop.project('node-one-class', LANGCHAIN);
   await project.run(process.execPath, 'main.mjs');
 });
 
@@ -156,13 +160,31 @@ environment('no-simd', async () => {
   assert.deepEqual(await project.node('main.mjs'), { init: code, create: code, fromVectors: code, deserialize: code });
 });
 
+environment('langchain', async () => {
+  const project = await workshop.project('langchain', LANGCHAIN);
+  assert.deepEqual(await project.node('main.mjs'), EXPECTED_IN_LANGCHAIN);
+  assert.deepEqual(await project.node('main.cjs'), EXPECTED_IN_LANGCHAIN);
+});
+
+environment('langchain, vite', async () => {
+  const project = await workshop.project('langchain', { ...LANGCHAIN, vite: 'vite' });
+  await project.run(process.execPath, VITE, 'build');
+  const site = await serve(project.path('dist'));
+  try {
+    await page('chromium', `${site.url}/`, (result) => assert.deepEqual(result, EXPECTED_IN_LANGCHAIN));
+  } finally {
+    await site.close();
+  }
+});
+
 for (const compiler of ['typescript', 'typescript-5']) {
   environment(compiler, async () => {
-    const project = await workshop.project('typescript', { typescript: compiler, '@types/node': '@types/node' });
+    const project = await workshop.project('typescript', { ...LANGCHAIN, typescript: compiler, '@types/node': '@types/node' });
     const compile = (/** @type {string} */ config) => project.run(process.execPath, 'node_modules/typescript/bin/tsc', '-p', config);
     await compile('tsconfig.json');
     await compile('tsconfig.bundler.json');
     await compile('tsconfig.node.json');
+    await compile('tsconfig.langchain.json');
   });
 }
 
@@ -218,12 +240,11 @@ for (const browserName of BROWSERS) {
 }
 
 for (const [name, tool] of /** @type {const} */ ([['vite', 'vite'], ['vite-7', 'vite-7']])) {
-  const vite = 'node_modules/vite/bin/vite.js';
   const address = async () => ['--host', '127.0.0.1', '--strictPort', '--port', await freePort()];
 
   environment(`${name}-build`, async () => {
     const project = await workshop.project('vite', { vite: tool });
-    await project.run(process.execPath, vite, 'build');
+    await project.run(process.execPath, VITE, 'build');
     renameSync(project.path('node_modules'), project.path('gone')); // what is built stands alone
     const site = await serve(project.path('dist'));
     try {
@@ -235,14 +256,14 @@ for (const [name, tool] of /** @type {const} */ ([['vite', 'vite'], ['vite-7', '
 
   environment(`${name}-preview`, async () => {
     const project = await workshop.project('vite', { vite: tool });
-    await project.run(process.execPath, vite, 'build');
-    await page('chromium', await project.server(vite, 'preview', ...(await address())), (result) => assertBoth(project, result));
+    await project.run(process.execPath, VITE, 'build');
+    await page('chromium', await project.server(VITE, 'preview', ...(await address())), (result) => assertBoth(project, result));
     await project.stop();
   });
 
   environment(`${name}-dev`, async () => {
     const project = await workshop.project('vite', { vite: tool });
-    await page('chromium', await project.server(vite, ...(await address())), (result) => assertBoth(project, result));
+    await page('chromium', await project.server(VITE, ...(await address())), (result) => assertBoth(project, result));
     await project.stop();
   });
 }
@@ -260,8 +281,6 @@ environment('webpack', async () => {
   renameSync(project.path('node_modules'), project.path('gone')); // what is built stands alone
   assertBoth(project, await project.node('server/main.js'));
 });
-
-const NEXT = 'node_modules/next/dist/bin/next';
 
 /**
  * Builds a Next.js application and starts it.

@@ -298,6 +298,15 @@ describe('filter functions', () => {
     assert.equal(await empty.delete({ filter: never }), 0);
   });
 
+  test('let a query be embedded once, although the search is made again', async () => {
+    const embedQuery = mock.fn(embeddings.embedQuery);
+    const store = await VectorStore.fromTexts(['so', 'of'], null, { ...embeddings, embedQuery });
+    await store.similaritySearch('soup', 1, () => true);
+    await store.similaritySearchBatch(['of', 'of'], 1, () => true);
+    const queries = embedQuery.mock.calls.map((call) => call.arguments[0]);
+    assert.deepEqual(queries, ['soup', 'of', 'of']);
+  });
+
   test('decide about the store as it is when the query is embedded; nothing comes between', async () => {
     const { vectors, documents } = numbered(PAGES);
     const [asked, answer] = [deferred(), deferred()];

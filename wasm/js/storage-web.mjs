@@ -208,7 +208,7 @@ async function removeOlder(folder, name) {
  */
 async function writeNext(folder, name, content) {
   const [last] = (await filesIn(folder)).get(name) ?? [];
-  const file = `${name}.${last?.number ?? 1}.twindex`;
+  const file = `${name}.${(last?.number ?? 0) + 1}.twindex`;
   try {
     const handle = await folder.getFileHandle(file, { create: true });
     const writable = await handle.createWritable();
@@ -220,7 +220,7 @@ async function writeNext(folder, name, content) {
       throw cause;
     }
   } catch (cause) {
-    await 0; folder.name;//await folder.removeEntry(file).catch(() => {});
+    await folder.removeEntry(file).catch(() => {});
     throw cause;
   }
   // What is left is hidden by the new file, and the next save tries again.

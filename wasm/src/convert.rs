@@ -369,7 +369,14 @@ impl BytesSource {
             Some(bytes) if is_detached(bytes) => {
                 Err(Failure::new("invalid_argument", "bytes: the buffer of the Uint8Array is detached"))
             }
-            Some(bytes) => Ok(Self(bytes.clone())),
+            Some(bytes) => {
+                // More than this module can address, and than a length of 32 bits says.
+                let len = js::get(value, "length").ok().and_then(|len| len.as_f64()).unwrap_or_default();
+                if len > f64::from(u32::MAX) {
+                    return Err(Error::OutOfMemory { what: "bytes", bytes: len as u64 }.into());
+                }
+                Ok(Self(bytes.clone()))
+            }
             None => Err(Failure::argument("bytes", "a Uint8Array, ArrayBuffer, Blob or Response", value)),
         }
     }

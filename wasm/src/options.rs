@@ -206,9 +206,9 @@ impl SearchRequest {
         Ok(Self { args, signal: options.signal()?, thrown, nulls })
     }
 
-    /// These arguments over those of a retriever, one by one.
+    /// These arguments over those of a retriever, one by one, and over what its filter threw.
     #[must_use]
-    pub fn over(self, base: &SearchArgs) -> SearchArgs {
+    pub fn over(self, base: &SearchArgs, thrown: &Thrown) -> Self {
         let mut base = base.clone();
         for key in &self.nulls {
             match *key {
@@ -220,7 +220,8 @@ impl SearchRequest {
                 _ => {}
             }
         }
-        base.overridden_by(self.args)
+        let thrown = if self.args.filter.is_some() { self.thrown } else { thrown.clone() };
+        Self { args: base.overridden_by(self.args), thrown, ..self }
     }
 }
 

@@ -5,11 +5,11 @@ use twindex_core::{Error, SearchArgs, SearchType};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::convert::{documents_out, text_argument};
+use crate::convert::documents_out;
 use crate::error::Result;
 use crate::options::{SearchRequest, Thrown};
 use crate::promise::promise;
-use crate::store::{Handle, add_documents};
+use crate::store::{Handle, Query, add_documents, find, search_of};
 
 /// Finds documents for a question, by a search that was chosen before.
 #[wasm_bindgen]
@@ -35,20 +35,8 @@ impl Retriever {
 impl Retriever {
     /// The documents for a question; options take the place of the retriever's own, one by one, and null takes one away.
     pub fn invoke(&self, query: &JsValue, options: &JsValue) -> Promise {
-        promise(|| {
-            let query = text_argument("query", query)?;
-            let request = SearchRequest::mmr(options)?;
-            let (signal, mut thrown) = (request.signal.clone(), request.thrown.clone());
-            if request.args.filter.is_none() {
-                thrown = self.thrown.clone();
-            }
-            let (store, search_type, args) = (self.store.clone(), self.search_type, request.over(&self.args));
-            Ok(async move {
-                let vector = store.embeddings.query(&query, signal.as_ref()).await?;
-                let found = store.ask(&thrown, |store| store.search_by_type(&vector, search_type, args))?;
-                Ok(documents_out(&store.warned(found)?))
-            })
-        })
+        let request = SearchRequest::mmr(options).map(|request| request.over(&self.args, &self.thrown));
+        find(&self.store, &Query::Text(query), request, search_of(self.search_type), documents_out)
     }
 
     /// Adds documents to the store behind it.

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use js_sys::{Array, Function, Object, Promise};
 use serde::Serialize;
 use twindex_core::{
-    Document, Error, FlatEngine, Hit, RelevanceHits, SearchArgs, SearchType, Store, Vectors, Warning,
+    DeleteOptions, Document, Error, Filter, FlatEngine, Hit, RelevanceHits, SearchArgs, SearchType, Store,
+    Vectors, Warning,
 };
 use twindex_simd128::Simd128;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -182,37 +183,46 @@ impl VectorStore {
     fn made(handle: Handle) -> JsValue {
         VectorStore { handle }.into()
     }
+}
 
-    /// Every search but batches. One function, and pointers to what differs: the download is smaller by it.
-    fn find(
-        &self,
-        query: &Query<'_>,
-        request: Result<SearchRequest>,
-        work: Search,
-        out: fn(&[Hit]) -> JsValue,
-    ) -> Promise {
-        promise(|| {
-            let request = request?;
-            let query = match query {
-                Query::Text(text) => Asked::Text(text_argument("query", text)?),
-                Query::Vector(vector) => Asked::Vector(convert::vector(Origin::Argument("vector"), vector)?),
+/// Every search but batches. One function, and pointers to what differs: the download is smaller by it.
+pub(crate) fn find(
+    store: &Handle,
+    query: &Query<'_>,
+    request: Result<SearchRequest>,
+    work: Search,
+    out: fn(&[Hit]) -> JsValue,
+) -> Promise {
+    promise(|| {
+        let request = request?;
+        let query = match query {
+            Query::Text(text) => Asked::Text(text_argument("query", text)?),
+            Query::Vector(vector) => Asked::Vector(convert::vector(Origin::Argument("vector"), vector)?),
+        };
+        let store = store.clone();
+        Ok(async move {
+            let vector = match query {
+                Asked::Text(text) => store.embeddings.query(&text, request.signal.as_ref()).await?,
+                Asked::Vector(vector) => vector,
             };
-            let store = self.handle.clone();
-            Ok(async move {
-                let vector = match query {
-                    Asked::Text(text) => store.embeddings.query(&text, request.signal.as_ref()).await?,
-                    Asked::Vector(vector) => vector,
-                };
-                check(request.signal.as_ref())?;
-                let SearchRequest { args, thrown, .. } = request;
-                let found = store.ask(&thrown, |store| work(store, &vector, args))?;
-                Ok(out(&store.warned(found)?))
-            })
+            check(request.signal.as_ref())?;
+            let SearchRequest { args, thrown, .. } = request;
+            let found = store.ask(&thrown, |store| work(store, &vector, args))?;
+            Ok(out(&store.warned(found)?))
         })
+    })
+}
+
+/// The search of a type.
+pub(crate) fn search_of(search_type: SearchType) -> Search {
+    match search_type {
+        SearchType::Similarity => similarity,
+        SearchType::SimilarityScoreThreshold => with_relevance,
+        SearchType::Mmr => mmr,
     }
 }
 
-enum Query<'a> {
+pub(crate) enum Query<'a> {
     Text(&'a JsValue),
     Vector(&'a JsValue),
 }
@@ -222,7 +232,17 @@ enum Asked {
     Vector(Vec<f32>),
 }
 
-type Search = fn(&Store, &[f32], SearchArgs) -> twindex_core::Result<RelevanceHits>;
+pub(crate) type Search = fn(&Store, &[f32], SearchArgs) -> twindex_core::Result<RelevanceHits>;
+
+fn accepted_by(store: &Store, filter: &Filter) -> twindex_core::Result<Vec<String>> {
+    let mut ids = Vec::new();
+    for (position, document) in store.documents().iter().enumerate() {
+        if filter.matches(document)? {
+            ids.push(store.documents().id(position).to_owned());
+        }
+    }
+    Ok(ids)
+}
 
 fn without_warnings(hits: Vec<Hit>) -> RelevanceHits {
     RelevanceHits { hits, warnings: Vec::new() }
@@ -312,17 +332,23 @@ impl VectorStore {
 
     #[wasm_bindgen(js_name = similaritySearch)]
     pub fn similarity_search(&self, query: &JsValue, k: &JsValue, filter: &JsValue) -> Promise {
-        self.find(&Query::Text(query), SearchRequest::search(k, filter), similarity, documents_out)
+        find(&self.handle, &Query::Text(query), SearchRequest::search(k, filter), similarity, documents_out)
     }
 
     #[wasm_bindgen(js_name = similaritySearchWithScore)]
     pub fn similarity_search_with_score(&self, query: &JsValue, k: &JsValue, filter: &JsValue) -> Promise {
-        self.find(&Query::Text(query), SearchRequest::search(k, filter), similarity, hits_out)
+        find(&self.handle, &Query::Text(query), SearchRequest::search(k, filter), similarity, hits_out)
     }
 
     #[wasm_bindgen(js_name = similaritySearchByVector)]
     pub fn similarity_search_by_vector(&self, vector: &JsValue, k: &JsValue, filter: &JsValue) -> Promise {
-        self.find(&Query::Vector(vector), SearchRequest::search(k, filter), similarity, documents_out)
+        find(
+            &self.handle,
+            &Query::Vector(vector),
+            SearchRequest::search(k, filter),
+            similarity,
+            documents_out,
+        )
     }
 
     #[wasm_bindgen(js_name = similaritySearchVectorWithScore)]
@@ -332,7 +358,7 @@ impl VectorStore {
         k: &JsValue,
         filter: &JsValue,
     ) -> Promise {
-        self.find(&Query::Vector(vector), SearchRequest::search(k, filter), similarity, hits_out)
+        find(&self.handle, &Query::Vector(vector), SearchRequest::search(k, filter), similarity, hits_out)
     }
 
     #[wasm_bindgen(js_name = similaritySearchWithRelevanceScores)]
@@ -342,7 +368,7 @@ impl VectorStore {
         k: &JsValue,
         filter: &JsValue,
     ) -> Promise {
-        self.find(&Query::Text(query), SearchRequest::search(k, filter), with_relevance, hits_out)
+        find(&self.handle, &Query::Text(query), SearchRequest::search(k, filter), with_relevance, hits_out)
     }
 
     #[wasm_bindgen(js_name = similaritySearchBatch)]
@@ -373,12 +399,12 @@ impl VectorStore {
 
     #[wasm_bindgen(js_name = maxMarginalRelevanceSearch)]
     pub fn max_marginal_relevance_search(&self, query: &JsValue, options: &JsValue) -> Promise {
-        self.find(&Query::Text(query), SearchRequest::mmr(options), mmr, documents_out)
+        find(&self.handle, &Query::Text(query), SearchRequest::mmr(options), mmr, documents_out)
     }
 
     #[wasm_bindgen(js_name = maxMarginalRelevanceSearchByVector)]
     pub fn max_marginal_relevance_search_by_vector(&self, vector: &JsValue, options: &JsValue) -> Promise {
-        self.find(&Query::Vector(vector), SearchRequest::mmr(options), mmr, documents_out)
+        find(&self.handle, &Query::Vector(vector), SearchRequest::mmr(options), mmr, documents_out)
     }
 
     #[wasm_bindgen(js_name = maxMarginalRelevanceSearchWithScoreByVector)]
@@ -387,17 +413,17 @@ impl VectorStore {
         vector: &JsValue,
         options: &JsValue,
     ) -> Promise {
-        self.find(&Query::Vector(vector), SearchRequest::mmr(options), mmr, hits_out)
+        find(&self.handle, &Query::Vector(vector), SearchRequest::mmr(options), mmr, hits_out)
     }
 
     pub fn search(&self, query: &JsValue, search_type: &JsValue, options: &JsValue) -> Promise {
-        let work = match options::search_type(search_type) {
-            Ok(SearchType::Similarity) => similarity,
-            Ok(SearchType::SimilarityScoreThreshold) => with_relevance,
-            Ok(SearchType::Mmr) => mmr,
-            Err(failure) => return Promise::reject(&failure.into_js()),
-        };
-        self.find(&Query::Text(query), SearchRequest::mmr(options), work, documents_out)
+        match options::search_type(search_type) {
+            Ok(search_type) => {
+                let request = SearchRequest::mmr(options);
+                find(&self.handle, &Query::Text(query), request, search_of(search_type), documents_out)
+            }
+            Err(failure) => Promise::reject(&failure.into_js()),
+        }
     }
 
     #[wasm_bindgen(js_name = asRetriever)]
@@ -412,10 +438,14 @@ impl VectorStore {
     pub fn delete(&self, options: &JsValue) -> Promise {
         promise(|| {
             let thrown = Thrown::default();
-            let request = options::delete(options, &thrown)?;
+            let mut request = options::delete(options, &thrown)?;
             let store = self.handle.clone();
             Ok(async move {
-                // A filter may be the caller's function, which must find the store as it was: it is asked first.
+                // A filter may be the caller's function, which may call the store: it is asked before the store is held to be changed.
+                if let (None, Some(filter)) = (&request.ids, &request.filter) {
+                    let accepted = store.ask(&thrown, |store| accepted_by(store, filter))?;
+                    request = DeleteOptions::ids(accepted);
+                }
                 let deleted = store.change(&thrown, |store| store.delete(&request))?;
                 Ok(JsValue::from_f64(deleted as f64))
             })

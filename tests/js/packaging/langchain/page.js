@@ -1,0 +1,5 @@
+import { TwindexVectorStore } from 'twindex/langchain';
+
+import { run } from './chain.mjs';
+
+globalThis.outcome = run(TwindexVectorStore, 'stores');
