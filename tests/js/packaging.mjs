@@ -1,9 +1,10 @@
 // @ts-check
 /**
- * Installs the packed package in an empty project per environment and uses it there: Node, TypeScript, browsers, bundlers. Everywhere the same scenario
- * must give the same result, score bits included.
+ * Installs the packed package in an empty project per environment and uses it there: Node, TypeScript,
+ * browsers, bundlers. Everywhere the same scenario must give the same result, score bits included.
  *
- * Usage: node packaging.mjs [--package TARBALL] [WORD...]     (only environments that have one of the words in their name)
+ * Usage: node packaging.mjs [--package TARBALL] [WORD...]
+ * With words: only the environments that have one of them in their name.
  */
 
 import assert from 'node:assert/strict';
@@ -26,7 +27,8 @@ import { Workshop } from './packaging/project.mjs';
 /** @typedef {import('./lib/browsers.mjs').OpenOptions} OpenOptions */
 /** @typedef {import('./packaging/project.mjs').Project} Project */
 
-const STRICT_POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; worker-src 'self'";
+const STRICT_POLICY =
+  "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; worker-src 'self'";
 
 const REPOSITORY = resolve(fileURLToPath(import.meta.url), '../../..');
 
@@ -37,7 +39,10 @@ const NEXT = 'node_modules/next/dist/bin/next';
 /** @type {BrowserName[]} */
 const BROWSERS = ['chromium', 'firefox'];
 
-const { values, positionals } = parseArgs({ options: { package: { type: 'string' } }, allowPositionals: true });
+const { values, positionals } = parseArgs({
+  options: { package: { type: 'string' } },
+  allowPositionals: true,
+});
 const workshop = new Workshop(findPackage(values.package));
 /** @type {Map<BrowserName, Promise<Browser>>} */
 const browsers = new Map();
@@ -73,7 +78,8 @@ async function page(name, url, check, { expected, ...options } = {}) {
  *
  * @param {BrowserName} browserName
  * @param {string} name
- * @param {(page: { result: any, project: Project, site: import('./lib/serve.mjs').Site }) => void | Promise<void>} check
+ * @param {(page: { result: any, project: Project, site: import('./lib/serve.mjs').Site }) => void |
+ *   Promise<void>} check
  * @param {import('./lib/serve.mjs').ServeOptions & OpenOptions & { expected?: RegExp }} [options]
  */
 async function plainPage(browserName, name, check, { before, expected, ...serving } = {}) {
@@ -81,7 +87,10 @@ async function plainPage(browserName, name, check, { before, expected, ...servin
   copyFileSync(project.path('node_modules', 'twindex', 'dist', 'twindex.wasm'), project.path('given.wasm'));
   const site = await serve(project.folder, serving);
   try {
-    await page(browserName, `${site.url}/`, (result) => check({ result, project, site }), { before, expected });
+    await page(browserName, `${site.url}/`, (result) => check({ result, project, site }), {
+      before,
+      expected,
+    });
   } finally {
     await site.close();
   }
@@ -107,13 +116,17 @@ environment('tarball', async () => {
   const project = await workshop.project('node-esm');
   const folder = project.path('node_modules', 'twindex');
   const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
-  for (const target of [manifest.main, manifest.types, ...targets(manifest.exports)]) assert.ok(existsSync(join(folder, target)), target);
-  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  for (const target of [manifest.main, manifest.types, ...targets(manifest.exports)])
+    assert.ok(existsSync(join(folder, target)), target);
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) =>
+    entry.isFile(),
+  );
   const names = files.map(({ name }) => name);
   for (const name of ['README.md', 'LICENSE-MIT', 'LICENSE-APACHE']) assert.ok(names.includes(name), name);
   for (const { parentPath, name } of files) {
     const content = readFileSync(join(parentPath, name), 'latin1');
-    for (const place of [REPOSITORY, homedir()]) assert.ok(!content.includes(`${place}/`), `${name} tells where it was built`);
+    for (const place of [REPOSITORY, homedir()])
+      assert.ok(!content.includes(`${place}/`), `${name} tells where it was built`);
   }
 });
 
@@ -157,7 +170,12 @@ environment('edge', async () => {
 environment('no-simd', async () => {
   const project = await workshop.project('no-simd');
   const code = 'simd_unavailable';
-  assert.deepEqual(await project.node('main.mjs'), { init: code, create: code, fromVectors: code, deserialize: code });
+  assert.deepEqual(await project.node('main.mjs'), {
+    init: code,
+    create: code,
+    fromVectors: code,
+    deserialize: code,
+  });
 });
 
 environment('langchain', async () => {
@@ -179,8 +197,13 @@ environment('langchain, vite', async () => {
 
 for (const compiler of ['typescript', 'typescript-5']) {
   environment(compiler, async () => {
-    const project = await workshop.project('typescript', { ...LANGCHAIN, typescript: compiler, '@types/node': '@types/node' });
-    const compile = (/** @type {string} */ config) => project.run(process.execPath, 'node_modules/typescript/bin/tsc', '-p', config);
+    const project = await workshop.project('typescript', {
+      ...LANGCHAIN,
+      typescript: compiler,
+      '@types/node': '@types/node',
+    });
+    const compile = (/** @type {string} */ config) =>
+      project.run(process.execPath, 'node_modules/typescript/bin/tsc', '-p', config);
     await compile('tsconfig.json');
     await compile('tsconfig.bundler.json');
     await compile('tsconfig.node.json');
@@ -191,7 +214,12 @@ for (const compiler of ['typescript', 'typescript-5']) {
 for (const browserName of BROWSERS) {
   environment(`page, ${browserName}`, () =>
     plainPage(browserName, 'page', ({ result, project, site }) => {
-      assert.deepEqual(result, { result: EXPECTED, version: project.version, simd: 'relaxed-simd', databases: 0 });
+      assert.deepEqual(result, {
+        result: EXPECTED,
+        version: project.version,
+        simd: 'relaxed-simd',
+        databases: 0,
+      });
       const binaries = site.requests.filter(({ path }) => path.endsWith('.wasm'));
       const path = '/node_modules/twindex/dist/twindex-relaxed.wasm';
       assert.deepEqual(binaries, [{ method: 'GET', path, status: 200 }], 'one binary is downloaded, once');
@@ -220,7 +248,11 @@ for (const browserName of BROWSERS) {
         assert.equal(result.evaluated, 'EvalError', 'the policy is in force');
         await site.violation(({ blocked }) => blocked === 'eval');
         const source = `${site.url}/main.mjs`;
-        assert.deepEqual(site.violations, [{ directive: 'script-src', blocked: 'eval', source }], 'only our own breach is reported');
+        assert.deepEqual(
+          site.violations,
+          [{ directive: 'script-src', blocked: 'eval', source }],
+          'only our own breach is reported',
+        );
       },
       { csp: STRICT_POLICY, expected: /blocked a JavaScript eval/ },
     ),
@@ -239,7 +271,10 @@ for (const browserName of BROWSERS) {
   );
 }
 
-for (const [name, tool] of /** @type {const} */ ([['vite', 'vite'], ['vite-7', 'vite-7']])) {
+for (const [name, tool] of /** @type {const} */ ([
+  ['vite', 'vite'],
+  ['vite-7', 'vite-7'],
+])) {
   const address = async () => ['--host', '127.0.0.1', '--strictPort', '--port', await freePort()];
 
   environment(`${name}-build`, async () => {
@@ -257,13 +292,17 @@ for (const [name, tool] of /** @type {const} */ ([['vite', 'vite'], ['vite-7', '
   environment(`${name}-preview`, async () => {
     const project = await workshop.project('vite', { vite: tool });
     await project.run(process.execPath, VITE, 'build');
-    await page('chromium', await project.server(VITE, 'preview', ...(await address())), (result) => assertBoth(project, result));
+    await page('chromium', await project.server(VITE, 'preview', ...(await address())), (result) =>
+      assertBoth(project, result),
+    );
     await project.stop();
   });
 
   environment(`${name}-dev`, async () => {
     const project = await workshop.project('vite', { vite: tool });
-    await page('chromium', await project.server(VITE, ...(await address())), (result) => assertBoth(project, result));
+    await page('chromium', await project.server(VITE, ...(await address())), (result) =>
+      assertBoth(project, result),
+    );
     await project.stop();
   });
 }
@@ -355,7 +394,11 @@ try {
     }
   }
 } finally {
-  for (const started of browsers.values()) await started.then((browser) => browser.close(), () => {});
+  for (const started of browsers.values())
+    await started.then(
+      (browser) => browser.close(),
+      () => {},
+    );
   await workshop.close();
 }
 console.log(`${passed} passed, ${failed} failed`);

@@ -78,7 +78,7 @@ for (const name of /** @type {const} */ (['chromium', 'firefox'])) {
       assert.deepEqual(outcome, {
         isReason: true,
         cameFirst: true,
-        whole: 300,
+        whole: 60,
         stopped: 'enough',
         count: 100_000,
       });

@@ -277,7 +277,8 @@ export interface StoreInfo {
 /**
  * Documents with vectors, searchable: LangChain's FAISS store.
  *
- * Searches and changes of one store happen one after another, each whole; what a call takes in is copied when it is called. A call that rejects
+ * Searches and changes of one store happen one after another, each whole; what a call takes in is copied when it is called (the very first call, when it has
+ * loaded the module: call `init` before, or leave alone what it was given). A call that rejects
  * has changed nothing. Memory is given back by {@link VectorStore.free}, by `using`, or when the store is garbage collected.
  *
  * @example
@@ -452,7 +453,7 @@ export class VectorStore implements AsyncIterable<Document> {
   /** What the store is and what it takes in memory. */
   info(): Promise<StoreInfo>;
 
-  /** All documents, by position. Documents deleted meanwhile are passed over, those added meanwhile do not come. */
+  /** All documents, by position, fetched 256 at a time. What is deleted before it is fetched is passed over, what is added meanwhile does not come. */
   documents(): AsyncIterableIterator<Document>;
 
   /** The same as {@link VectorStore.documents}. */
@@ -481,7 +482,10 @@ export type WasmSource =
   | Promise<Response>
   | ArrayBuffer
   | Uint8Array
-  | WebAssembly.Module;
+  | WasmModule;
+
+/** A `WebAssembly.Module`, where the libraries that a project is typed by know of one. */
+export type WasmModule = typeof globalThis extends { WebAssembly: { Module: { prototype: infer M } } } ? M : object;
 
 /**
  * Loads the WebAssembly module. Not needed: the first call of {@link VectorStore} loads the binary that suits the engine from beside this file.

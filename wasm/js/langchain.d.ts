@@ -7,7 +7,7 @@
 import type { Callbacks } from '@langchain/core/callbacks/manager';
 import type { Document, DocumentInterface } from '@langchain/core/documents';
 import type { EmbeddingsInterface } from '@langchain/core/embeddings';
-import { SaveableVectorStore } from '@langchain/core/vectorstores';
+import { SaveableVectorStore, type MaxMarginalRelevanceSearchOptions } from '@langchain/core/vectorstores';
 
 import type {
   AddOptions,
@@ -16,7 +16,6 @@ import type {
   DeleteOptions,
   Filter,
   Metadata,
-  MmrOptions,
   OpenOptions,
   SearchOptions,
   StoreOptions,
@@ -79,6 +78,9 @@ export interface TwindexSaveOptions extends Cancellable {
   /** Which of the stores in the directory; `index` unless told. */
   indexName?: string | undefined;
 }
+
+/** LangChain's options of a search by maximal marginal relevance, and two of ours. */
+export type TwindexMmrOptions = MaxMarginalRelevanceSearchOptions<Filter> & Pick<SearchOptions, 'scoreThreshold' | 'signal'>;
 
 /** What to delete: ids, everything a filter accepts, or all. */
 export type TwindexDeleteOptions =
@@ -183,7 +185,7 @@ export class TwindexVectorStore extends SaveableVectorStore {
   similaritySearch(
     query: string,
     k?: number | SearchOptions,
-    filter?: this['FilterType'] | null,
+    filter?: this['FilterType'],
     callbacks?: Callbacks,
   ): Promise<TwindexDocument[]>;
 
@@ -191,7 +193,7 @@ export class TwindexVectorStore extends SaveableVectorStore {
   similaritySearchWithScore(
     query: string,
     k?: number | SearchOptions,
-    filter?: this['FilterType'] | null,
+    filter?: this['FilterType'],
     callbacks?: Callbacks,
   ): Promise<[TwindexDocument, number][]>;
 
@@ -199,11 +201,15 @@ export class TwindexVectorStore extends SaveableVectorStore {
   similaritySearchVectorWithScore(
     query: Vector,
     k?: number | SearchOptions,
-    filter?: this['FilterType'] | null,
+    filter?: this['FilterType'],
   ): Promise<[TwindexDocument, number][]>;
 
-  /** Documents near to a text and unlike each other: `k` (4) of the best `fetchK` (20), balanced by `lambda` (0.5). */
-  maxMarginalRelevanceSearch(query: string, options?: MmrOptions, callbacks?: Callbacks): Promise<TwindexDocument[]>;
+  /** Documents near to a text and unlike each other: `k` of the best `fetchK` (20 unless told), balanced by `lambda` (0.5 unless told). */
+  maxMarginalRelevanceSearch(
+    query: string,
+    options: TwindexMmrOptions,
+    callbacks?: Callbacks,
+  ): Promise<TwindexDocument[]>;
 
   /**
    * Gives the memory back, of a store that it was given, too. Calls under way end as if it had not been called; later ones reject with

@@ -47,7 +47,7 @@ export class TwindexVectorStore extends /** @type {Base} */ (SaveableVectorStore
     super(embeddings, settings);
     this.#upsert = upsert;
     this.#batchSize = batchSize;
-    if (store === undefined) {
+    if (!store) {
       this.#make = () => Store.create(embeddings, settings);
       return;
     }
@@ -179,7 +179,7 @@ export class TwindexVectorStore extends /** @type {Base} */ (SaveableVectorStore
   /**
    * @param {string} query
    * @param {number | SearchOptions} [k]
-   * @param {Filter | null} [filter]
+   * @param {Filter} [filter]
    * @override
    */
   async similaritySearch(query, k, filter) {
@@ -189,7 +189,7 @@ export class TwindexVectorStore extends /** @type {Base} */ (SaveableVectorStore
   /**
    * @param {string} query
    * @param {number | SearchOptions} [k]
-   * @param {Filter | null} [filter]
+   * @param {Filter} [filter]
    * @override
    */
   async similaritySearchWithScore(query, k, filter) {
@@ -199,7 +199,7 @@ export class TwindexVectorStore extends /** @type {Base} */ (SaveableVectorStore
   /**
    * @param {import('./index.js').Vector} query
    * @param {number | SearchOptions} [k]
-   * @param {Filter | null} [filter]
+   * @param {Filter} [filter]
    */
   async similaritySearchVectorWithScore(query, k, filter) {
     return hitsOf(await this.#ask((store) => store.similaritySearchVectorWithScore(query, k, filter)));
@@ -207,7 +207,7 @@ export class TwindexVectorStore extends /** @type {Base} */ (SaveableVectorStore
 
   /**
    * @param {string} query
-   * @param {import('./index.js').MmrOptions} [options]
+   * @param {import('./langchain.js').TwindexMmrOptions} options
    * @override
    */
   async maxMarginalRelevanceSearch(query, options) {
@@ -223,6 +223,9 @@ export class TwindexVectorStore extends /** @type {Base} */ (SaveableVectorStore
   async #open() {
     try {
       const store = await this.#make();
+      if (typeof store?.similaritySearch !== 'function') {
+        throw new VectorStoreError(`option store: expected a VectorStore of twindex, got ${typeof store}`, 'invalid_option');
+      }
       this.#make = freed;
       this.#opened = store;
       return store;

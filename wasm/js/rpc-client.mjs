@@ -261,7 +261,7 @@ const isSignal = (value) => Object.prototype.toString.call(value) === '[object A
 function bytesOf(argument, take, transfer) {
   const isBytes = ArrayBuffer.isView(argument) || argument instanceof ArrayBuffer;
   if (!isBytes) return argument;
-  if (isDetached(argument instanceof ArrayBuffer ? { buffer: argument } : argument)) return argument;
+  if (isDetached(argument)) return argument;
   const own = take ? takenBytes(argument) : ownBytes(argument);
   transfer.push(own instanceof ArrayBuffer ? own : own.buffer);
   return own;

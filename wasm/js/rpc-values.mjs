@@ -153,7 +153,7 @@ function isCloneable(root) {
       return true;
     }
     if (isPlainObject(value)) return everyField(value, depth);
-    return isNative(value) && !(value instanceof ArrayBuffer && isDetached({ buffer: value }));
+    return isNative(value) && !(isDetached(value));
   };
   /** @type {(list: unknown[], depth: number) => boolean} */
   const everyItem = (list, depth) => {
@@ -227,7 +227,7 @@ function copy(value, represent, standIns, path, copies) {
   const kind = represent(value);
   if (kind) return standIn(kind);
   if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) {
-    if (isDetached(value instanceof ArrayBuffer ? { buffer: value } : value)) {
+    if (isDetached(value)) {
       return standIn({ kind: 'detached', name: tagOf(value) });
     }
     const same = ownBytes(value);

@@ -2,7 +2,7 @@
 // The class that users see: it loads the module, hands every call to the class that Rust exports, and keeps stores by name.
 
 import { VectorStoreError } from './error.mjs';
-import { describe, guarded } from './glue-support.mjs';
+import { describe, guarded, isSignal, wrong } from './glue-support.mjs';
 import { ready } from './load.mjs';
 import { getPlatform } from './platform.mjs';
 
@@ -19,6 +19,8 @@ const TOKEN = Symbol('made by a method of VectorStore');
 export class VectorStore {
   /** @type {Inner | undefined} */
   #inner;
+  /** Calls that are taking in what they were given, which may run the caller's getters. */
+  #starting = 0;
 
   /**
    * @param {symbol} token
@@ -74,7 +76,7 @@ export class VectorStore {
    * @param {unknown} [options]
    */
   static async deserialize(bytes, embeddings, options) {
-    const awaited = bytes instanceof Blob || isResponse(bytes) ? await bytesOf(bytes) : bytes;
+    const awaited = isBlob(bytes) || isResponse(bytes) ? await bytesOf(bytes) : bytes;
     return made(({ VectorStore: Inner }) => Inner.deserialize(awaited, embeddings, options));
   }
 
@@ -84,7 +86,7 @@ export class VectorStore {
    * @param {object | null} [options]
    */
   static async load(name, embeddings, options) {
-    const { directory, ...rest } = /** @type {Record<string, unknown>} */ (optionsOf(options));
+    const { directory, ...rest } = optionsOf(options);
     const where = storageOptions({ directory, signal: rest.signal });
     return getPlatform().storage.load(name, where, async (saved) =>
       VectorStore.deserialize(await collect(saved), embeddings, rest),
@@ -203,7 +205,7 @@ export class VectorStore {
   /** @param {unknown} other */
   async mergeFrom(other) {
     if (!(typeof other === 'object' && other !== null && #inner in other)) {
-      throw new VectorStoreError(`other: expected a VectorStore, got ${describe(other)}`, 'invalid_argument');
+      throw wrong('other', 'a VectorStore', other);
     }
     await this.#call('mergeFrom', [other.#open()]);
   }
@@ -254,8 +256,10 @@ export class VectorStore {
   }
 
   free() {
-    this.#inner?.free();
+    const inner = this.#inner;
     this.#inner = undefined;
+    // A call that is just starting gives it back when it has started.
+    if (this.#starting === 0) inner?.free();
   }
 
   #open() {
@@ -271,9 +275,19 @@ export class VectorStore {
    */
   async #call(name, args) {
     const inner = this.#open();
-    return guarded(() => inner[name](...args));
+    return guarded(() => {
+      this.#starting++;
+      try {
+        return inner[name](...args);
+      } finally {
+        if (--this.#starting === 0 && !this.#inner) inner.free();
+      }
+    });
   }
 }
+
+// Bundlers rename it.
+Object.defineProperty(VectorStore, 'name', { value: 'VectorStore', configurable: true });
 
 // Where the engine has it: `using` of TypeScript and of newer engines asks for this symbol.
 if (typeof Symbol.dispose === 'symbol') {
@@ -327,10 +341,26 @@ async function filled(embeddings, options, ofBoth, add) {
 }
 
 /**
- * @param {unknown} value
- * @returns {value is Response}
+ * Whether something is an instance; what only pretends to be one makes `instanceof` throw, or its getter.
+ *
+ * @template T
+ * @param {(new (...args: any[]) => T) | undefined} type
+ * @param {keyof T} getter
+ * @returns {(value: unknown) => value is T}
  */
-const isResponse = (value) => typeof Response !== 'undefined' && value instanceof Response;
+function isA(type, getter) {
+  /** @type {(value: unknown) => boolean} */
+  const is = (value) => {
+    try {
+      return type !== undefined && value instanceof type && value[getter] !== undefined;
+    } catch {
+      return false;
+    }
+  };
+  return /** @type {(value: unknown) => value is T} */ (is);
+}
+const isBlob = isA(globalThis.Blob, 'size');
+const isResponse = isA(globalThis.Response, 'status');
 
 /** @param {Blob | Response} source */
 async function bytesOf(source) {
@@ -363,13 +393,19 @@ async function collect(saved) {
 }
 
 /**
+ * A copy of the options given: reading it cannot fail any more.
+ *
  * @param {unknown} options
- * @returns {object}
+ * @returns {Record<string, unknown>}
  */
 function optionsOf(options) {
   if (options === undefined || options === null) return {};
-  if (typeof options === 'object' && !Array.isArray(options)) return options;
-  throw new VectorStoreError(`options: expected an object, got ${describe(options)}`, 'invalid_argument');
+  try {
+    if (typeof options === 'object' && !Array.isArray(options)) return { ...options };
+  } catch (cause) {
+    throw new VectorStoreError(`options cannot be read: ${describe(cause)}`, 'invalid_argument', { cause });
+  }
+  throw wrong('options', 'an object', options);
 }
 
 /**
@@ -377,7 +413,7 @@ function optionsOf(options) {
  * @returns {import('./storage.mjs').StorageOptions}
  */
 function storageOptions(options) {
-  const { directory, signal, ...rest } = /** @type {Record<string, unknown>} */ (optionsOf(options));
+  const { directory, signal, ...rest } = optionsOf(options);
   const [unknown] = Object.keys(rest);
   if (unknown !== undefined) {
     throw new VectorStoreError(`unknown option ${JSON.stringify(unknown)}: expected one of directory, signal`, 'invalid_option');
@@ -385,8 +421,8 @@ function storageOptions(options) {
   if (directory !== undefined && directory !== null && typeof directory !== 'string') {
     throw new VectorStoreError(`option directory: expected a string, got ${describe(directory)}`, 'invalid_option');
   }
-  if (signal !== undefined && signal !== null && !(signal instanceof AbortSignal)) {
+  if (signal !== undefined && signal !== null && !isSignal(signal)) {
     throw new VectorStoreError(`option signal: expected an AbortSignal, got ${describe(signal)}`, 'invalid_option');
   }
-  return { directory: directory ?? undefined, signal: signal ?? undefined };
+  return { directory: directory ?? undefined, signal: /** @type {AbortSignal | null | undefined} */ (signal) ?? undefined };
 }

@@ -90,6 +90,9 @@ export interface VectorStore extends Omit<MainVectorStore, 'addVectors' | 'upser
 export class VectorStore {
   private constructor();
 
+  /** Tells it from a store of this thread, which is none of the worker's. */
+  private readonly isInWorker: true;
+
   /** An empty store. */
   static create(embeddings?: Embeddings | null, options?: StoreOptions): Promise<VectorStore>;
 

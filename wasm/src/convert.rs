@@ -1,12 +1,12 @@
 //! JavaScript values to core's and back, every shape and number checked.
 
-use js_sys::{Array, Float32Array, Float64Array, JsString, Object, Uint8Array};
+use js_sys::{Array, Float32Array, JsString, Object, Uint8Array};
 use twindex_core::bytes::{Encoded, Source};
 use twindex_core::{Document, Error, Hit, Metadata, Vectors, documents_of_texts, set_ids};
 use wasm_bindgen::{JsCast, JsValue};
 
 use crate::error::{Failure, Result, unreadable};
-use crate::js::{self, DocumentLike, describe, is_detached, is_plain_object, make_document, pack};
+use crate::js::{self, describe, make_document};
 use crate::metadata::{Defect, Reader, map_to_js};
 
 /// Whether a value is a string.
@@ -81,15 +81,16 @@ impl Room {
     }
 }
 
-/// A list argument.
+/// A list argument, as it is now: up to its first hole.
 ///
 /// # Errors
 /// `invalid_argument`.
-pub fn list<'a>(what: &str, expected: &str, value: &'a JsValue) -> Result<&'a Array> {
-    if Array::is_array(value) {
-        Ok(value.unchecked_ref())
-    } else {
+pub fn list(what: &str, expected: &str, value: &JsValue) -> Result<Array> {
+    let items = js::list_of(value).map_err(unreadable(what))?;
+    if items.is_undefined() {
         Err(Failure::argument(what, expected, value))
+    } else {
+        Ok(items.unchecked_into())
     }
 }
 
@@ -106,7 +107,7 @@ fn items<'a>(
 /// # Errors
 /// `invalid_argument`, `out_of_memory`.
 pub fn texts(what: &str, value: &JsValue) -> Result<Vec<String>> {
-    let list = list(what, "a list of strings", value)?;
+    let list = &list(what, "a list of strings", value)?;
     let mut room = Room::default();
     let copied = |(item, name): (JsValue, _)| {
         let name: &dyn Fn() -> String = &name;
@@ -127,7 +128,7 @@ pub fn optional_ids(value: &JsValue) -> Result<Option<Vec<Option<String>>>> {
     if value.is_undefined() || value.is_null() {
         return Ok(None);
     }
-    let list = list("ids", "a list of strings", value)?;
+    let list = &list("ids", "a list of strings", value)?;
     items("ids", list).map(|(item, name)| optional_text(&name, &item)).collect::<Result<Vec<_>>>().map(Some)
 }
 
@@ -141,39 +142,44 @@ fn optional_text(name: &dyn Fn() -> String, value: &JsValue) -> Result<Option<St
     text(value).map(Some).map_err(|failure| within(&name(), failure))
 }
 
-/// The metadata of a document; null and undefined stand for none.
-fn metadata(row: usize, value: &JsValue) -> Result<Metadata> {
+/// The metadata of a document, and about how many bytes it takes; null and undefined stand for none.
+fn metadata(row: usize, value: &JsValue) -> Result<(Metadata, usize)> {
     if value.is_undefined() || value.is_null() {
-        return Ok(Metadata::new());
+        return Ok((Metadata::new(), 0));
     }
     let invalid = |reason: String| Failure::from(Error::InvalidMetadata { row, reason });
-    match is_plain_object(value) {
-        Ok(true) => Reader::for_metadata().object(value).map_err(|defect| match defect {
-            Defect::TooDeep => invalid(format!(
-                "nested more than {} levels deep, or containing itself",
-                twindex_core::MAX_NESTING
-            )),
-            Defect::Other(reason) => invalid(reason),
-        }),
-        Ok(false) => Err(invalid(format!("expected an object, got {}", describe(value)))),
-        Err(thrown) => Err(unreadable("metadata")(thrown)),
+    let mut reader = Reader::for_metadata();
+    match reader.object(value) {
+        Ok(Some(metadata)) => Ok((metadata, reader.weight)),
+        Ok(None) => Err(invalid(format!("expected an object, got {}", describe(value)))),
+        Err(Defect::TooDeep) => Err(invalid(format!(
+            "nested more than {} levels deep, or containing itself",
+            twindex_core::MAX_NESTING
+        ))),
+        Err(Defect::Other(reason)) => Err(invalid(reason)),
     }
 }
 
 /// Metadata beside texts: one object for each, or one for all.
 ///
 /// # Errors
-/// `invalid_argument`, `invalid_metadata`.
+/// `invalid_metadata`, `length_mismatch`, `out_of_memory`.
 pub fn metadatas(count: usize, value: &JsValue) -> Result<Option<Vec<Metadata>>> {
     if value.is_undefined() || value.is_null() {
         return Ok(None);
     }
-    if !Array::is_array(value) {
-        let one = metadata(0, value)?;
+    let list = js::list_of(value).map_err(unreadable("metadatas"))?;
+    if list.is_undefined() {
+        let (one, weight) = metadata(0, value)?;
+        room_for::<u8>("metadata", weight.saturating_mul(count))?;
         return Ok(Some(vec![one; count]));
     }
-    let list: &Array = value.unchecked_ref();
-    list.iter().enumerate().map(|(row, item)| metadata(row, &item)).collect::<Result<_>>().map(Some)
+    let mut room = Room::default();
+    let taken = |(row, item): (usize, JsValue)| {
+        let (metadata, weight) = metadata(row, &item)?;
+        room.taken("metadata", weight).map(|()| metadata)
+    };
+    list.unchecked_ref::<Array>().iter().enumerate().map(taken).collect::<Result<_>>().map(Some)
 }
 
 /// Documents of texts, as `addTexts` takes them.
@@ -195,43 +201,20 @@ pub fn texts_to_documents(
 /// # Errors
 /// `invalid_argument`, `invalid_metadata`, `length_mismatch`, `out_of_memory`.
 pub fn documents(value: &JsValue, ids: Option<Vec<Option<String>>>) -> Result<Vec<Document>> {
-    let list = list("documents", "a list of documents", value)?;
+    let list = &list("documents", "a list of documents", value)?;
     let mut documents = room_for("documents", list.length() as usize)?;
     let mut room = Room::default();
     for at in 0..list.length() {
-        let row = documents.len();
-        documents.push(match js::inspect(list, at, LARGE as u32 / 3) {
-            Ok(seen) if seen > 0 => Document {
-                page_content: js::seen_text(),
-                id: (seen & 2 > 0).then(js::seen_id),
-                metadata: if seen & 4 > 0 { metadata(row, &js::seen_metadata())? } else { Metadata::new() },
-            },
-            _ => document(row, &list.get(at), &|| format!("documents[{at}]"))?,
-        });
-        room.taken("documents", documents[row].page_content.len())?;
+        let seen = js::inspect(list, at, LARGE as u32).map_err(Failure::Thrown)?;
+        let page_content = if seen & 4 > 0 { text(&js::seen_text_value())? } else { js::seen_text() };
+        let id = (seen & 1 > 0).then(js::seen_id);
+        let (metadata, weight) =
+            if seen & 2 > 0 { metadata(at as usize, &js::seen_metadata())? } else { (Metadata::new(), 0) };
+        room.taken("documents", page_content.len() + weight)?;
+        documents.push(Document { page_content, id, metadata });
     }
     set_ids(&mut documents, ids)?;
     Ok(documents)
-}
-
-/// A document, field by field, so that what is wrong with it has a name.
-fn document(row: usize, value: &JsValue, name: &dyn Fn() -> String) -> Result<Document> {
-    if !value.is_object() {
-        return Err(Failure::argument(&name(), "a document, { pageContent, metadata?, id? }", value));
-    }
-    let document: &DocumentLike = value.unchecked_ref();
-    let of = |field: &str| format!("{}.{field}", name());
-    let page_content = document.page_content().map_err(|thrown| unreadable(&of("pageContent"))(thrown))?;
-    if !is_text(&page_content) {
-        return Err(Failure::argument(&of("pageContent"), "a string", &page_content));
-    }
-    let id = document.id().map_err(|thrown| unreadable(&of("id"))(thrown))?;
-    let fields = document.metadata().map_err(|thrown| unreadable(&of("metadata"))(thrown))?;
-    Ok(Document {
-        page_content: text(&page_content).map_err(|failure| within(&of("pageContent"), failure))?,
-        metadata: metadata(row, &fields)?,
-        id: optional_text(&|| of("id"), &id)?,
-    })
 }
 
 /// Where vectors come from: what a wrong one is called, and under which code.
@@ -244,6 +227,16 @@ pub enum Origin {
 }
 
 impl Origin {
+    fn unreadable(self, thrown: JsValue) -> Failure {
+        match self {
+            Origin::Argument(what) => unreadable(what)(thrown),
+            Origin::Embeddings => {
+                let message = format!("the embeddings' answer cannot be read: {}", describe(&thrown));
+                Failure::new("embeddings_malformed_answer", message).caused_by(thrown)
+            }
+        }
+    }
+
     fn failure(self, place: &str, expected: &str, actual: &JsValue) -> Failure {
         let message = |what: &str| format!("{what}{place}: expected {expected}, got {}", describe(actual));
         match self {
@@ -260,87 +253,82 @@ impl Origin {
 /// # Errors
 /// `invalid_argument` or `embeddings_malformed_answer`, `empty_vector`, `out_of_memory`.
 pub fn vector(origin: Origin, value: &JsValue) -> Result<Vec<f32>> {
-    if is_vector(value) {
-        let one = Array::of1(value);
-        return match packed(origin, &one, None, false)? {
-            Some(vectors) => Ok(vectors.into_data().into_owned()),
-            None => Err(Error::EmptyVector.into()),
-        };
-    }
-    Err(origin.failure("", "a vector: a Float32Array or a list of numbers", value))
+    let vectors = packed(origin, &Array::of1(value), None, false)?;
+    Ok(vectors.into_data().into_owned())
 }
 
-fn is_vector(value: &JsValue) -> bool {
-    value.has_type::<Float32Array>() || value.has_type::<Float64Array>() || Array::is_array(value)
-}
-
-/// Several vectors: a list of them, or one flat `Float32Array` of rows of `dim` numbers. A list must agree with `dim` where there is one.
+/// Several vectors: a list of them, or one flat `Float32Array` of rows of `dim` numbers. A list must agree with `dim` where there is one, and
+/// an answer of embeddings with the number of texts.
 ///
 /// # Errors
-/// `invalid_argument` or `embeddings_malformed_answer`, `dimension_mismatch`, `ragged_rows`, `empty_vector`, `out_of_memory`.
-pub fn vectors(origin: Origin, value: &JsValue, dim: Option<usize>) -> Result<Vectors<'static>> {
-    if let (Some(flat), Origin::Argument(what)) = (value.dyn_ref::<Float32Array>(), origin) {
-        if is_detached(value) {
-            return Err(Failure::new(
-                "invalid_argument",
-                format!("{what}: the buffer of the Float32Array is detached"),
-            ));
+/// `invalid_argument` or `embeddings_malformed_answer`, `embeddings_wrong_count`, `dimension_mismatch`, `ragged_rows`, `empty_vector`,
+/// `out_of_memory`.
+pub fn vectors(
+    origin: Origin,
+    value: &JsValue,
+    dim: Option<usize>,
+    count: Option<usize>,
+) -> Result<Vectors<'static>> {
+    if let Origin::Argument(what) = origin {
+        let view = js::view_of(value);
+        if view.is_null() {
+            return Err(origin.failure("", "memory that was not given away", value));
         }
-        let Some(dim) = dim.or_else(|| (flat.length() == 0).then_some(1)) else {
-            return Err(Failure::new(
-                "invalid_argument",
-                format!("{what}: a flat Float32Array needs the option dim while the store has no vectors"),
-            ));
-        };
-        return Ok(Vectors::new(floats(flat)?, dim)?);
+        if let Some(flat) = view.dyn_ref::<Float32Array>() {
+            let Some(dim) = dim.or_else(|| (flat.length() == 0).then_some(1)) else {
+                let needs = "a flat Float32Array needs the option dim while the store has no vectors";
+                return Err(Failure::new("invalid_argument", format!("{what}: {needs}")));
+            };
+            return Ok(Vectors::new(floats(flat)?, dim)?);
+        }
     }
-    if !Array::is_array(value) {
+    let list = js::list_of(value).map_err(|thrown| origin.unreadable(thrown))?;
+    if list.is_undefined() {
         let expected = match origin {
             Origin::Argument(_) => "a Float32Array or a list of vectors",
             Origin::Embeddings => "a list of vectors",
         };
         return Err(origin.failure("", expected, value));
     }
-    Ok(match packed(origin, value.unchecked_ref(), dim, true)? {
-        Some(vectors) => vectors,
-        None => Vectors::new(Vec::new(), dim.unwrap_or(1))?,
-    })
-}
-
-/// Vectors of a list side by side; none of an empty list.
-fn packed(origin: Origin, list: &Array, dim: Option<usize>, named: bool) -> Result<Option<Vectors<'static>>> {
-    if list.length() == 0 {
-        return Ok(None);
+    let list: &Array = list.unchecked_ref();
+    if let Some(expected) = count
+        && list.length() as usize != expected
+    {
+        let message = format!("expected {expected} vectors, one for each text, got {}", list.length());
+        return Err(Failure::new("embeddings_wrong_count", message));
     }
-    let answer = pack(list, dim.unwrap_or(0) as f64).map_err(|thrown| {
-        if !thrown.has_type::<js_sys::RangeError>() {
-            return unreadable("vectors")(thrown);
-        }
-        let bytes = u64::from(list.length()) * 4 * dim.unwrap_or_else(|| first_len(list)) as u64;
-        Failure::from(Error::OutOfMemory { what: "vectors", bytes }).caused_by(thrown)
-    })?;
-    let Some(data) = answer.dyn_ref::<Float32Array>() else {
-        let defect: &Array = answer.unchecked_ref();
-        let at = |i| defect.get(i).as_f64().unwrap_or_default();
-        if defect.length() == 2 {
-            let expected = dim.unwrap_or_else(|| first_len(list));
-            return Err(
-                Error::DimensionMismatch { expected, actual: at(1) as usize, row: at(0) as usize }.into()
-            );
-        }
-        let row = if named { format!("[{}]", at(0) as usize) } else { String::new() };
-        return Err(if at(1) < 0.0 {
-            origin.failure(&row, "a vector: a Float32Array or a list of numbers", &defect.get(2))
-        } else {
-            origin.failure(&format!("{row}[{}]", at(1) as usize), "a number", &defect.get(2))
-        });
-    };
-    let dim = dim.unwrap_or_else(|| first_len(list));
-    Ok(Some(Vectors::new(floats(data)?, dim)?))
+    if list.length() == 0 {
+        return Ok(Vectors::new(Vec::new(), dim.unwrap_or(1))?);
+    }
+    packed(origin, list, dim, true)
 }
 
-fn first_len(list: &Array) -> usize {
-    js::get(&list.get(0), "length").ok().and_then(|length| length.as_f64()).unwrap_or_default() as usize
+/// The vectors of a list, of which there is at least one, side by side.
+fn packed(origin: Origin, list: &Array, dim: Option<usize>, named: bool) -> Result<Vectors<'static>> {
+    let answer = js::pack(list, dim.unwrap_or(0) as f64).map_err(|thrown| origin.unreadable(thrown))?;
+    let first =
+        || js::get(&list.get(0), "length").ok().and_then(|length| length.as_f64()).unwrap_or_default();
+    let dim = dim.unwrap_or_else(|| first() as usize);
+    if answer.is_null() {
+        let bytes = u64::from(list.length()) * dim as u64 * size_of::<f32>() as u64;
+        return Err(Error::OutOfMemory { what: "vectors", bytes }.into());
+    }
+    if let Some(data) = answer.dyn_ref::<Float32Array>() {
+        return Ok(Vectors::new(floats(data)?, dim)?);
+    }
+    let defect: &Array = answer.unchecked_ref();
+    let at = |i| defect.get(i).as_f64().unwrap_or_default();
+    if defect.length() == 2 {
+        return Err(
+            Error::DimensionMismatch { expected: dim, actual: at(1) as usize, row: at(0) as usize }.into()
+        );
+    }
+    let row = if named { format!("[{}]", at(0) as usize) } else { String::new() };
+    Err(if at(1) < 0.0 {
+        origin.failure(&row, "a vector: a Float32Array or a list of numbers", &defect.get(2))
+    } else {
+        origin.failure(&format!("{row}[{}]", at(1) as usize), "a number", &defect.get(2))
+    })
 }
 
 /// The numbers of an array outside this module's memory.
@@ -362,23 +350,19 @@ impl BytesSource {
     /// # Errors
     /// `invalid_argument`.
     pub fn new(value: &JsValue) -> Result<Self> {
-        if let Some(buffer) = value.dyn_ref::<js_sys::ArrayBuffer>() {
-            return Self::new(&Uint8Array::new(buffer));
+        let view = js::view_of(value);
+        if view.is_null() {
+            return Err(Failure::argument("bytes", "memory that was not given away", value));
         }
-        match value.dyn_ref::<Uint8Array>() {
-            Some(bytes) if is_detached(bytes) => {
-                Err(Failure::new("invalid_argument", "bytes: the buffer of the Uint8Array is detached"))
-            }
-            Some(bytes) => {
-                // More than this module can address, and than a length of 32 bits says.
-                let len = js::get(value, "length").ok().and_then(|len| len.as_f64()).unwrap_or_default();
-                if len > f64::from(u32::MAX) {
-                    return Err(Error::OutOfMemory { what: "bytes", bytes: len as u64 }.into());
-                }
-                Ok(Self(bytes.clone()))
-            }
-            None => Err(Failure::argument("bytes", "a Uint8Array, ArrayBuffer, Blob or Response", value)),
+        let Ok(bytes) = view.dyn_into::<Uint8Array>() else {
+            return Err(Failure::argument("bytes", "a Uint8Array, ArrayBuffer, Blob or Response", value));
+        };
+        // More than this module can address, and than a length of 32 bits says.
+        let len = js::get(&bytes, "length").ok().and_then(|len| len.as_f64()).unwrap_or_default();
+        if len > f64::from(u32::MAX) {
+            return Err(Error::OutOfMemory { what: "bytes", bytes: len as u64 }.into());
         }
+        Ok(Self(bytes))
     }
 }
 

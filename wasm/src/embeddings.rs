@@ -1,13 +1,13 @@
 //! The caller's embeddings, awaited in batches with nothing held.
 
-use js_sys::{Array, Object, Promise};
+use js_sys::{Array, Object};
 use twindex_core::{Error, Vectors};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
 use crate::convert::{self, Origin, texts_out};
 use crate::error::{Failure, Result};
-use crate::js::{AbortSignal, EmbeddingsLike, describe, has_method, set_own, until_aborted};
+use crate::js::{AbortSignal, EmbeddingsLike, describe, has_method, set_own, settled, until_aborted};
 use crate::options::EmbedRequest;
 use crate::promise::check;
 
@@ -59,20 +59,14 @@ impl Embeddings {
             let embeddings = self.get()?;
             let list: Array = texts_out(texts_of_batch).unchecked_into();
             let answer = answer(embeddings.embed_documents(&list), signal).await?;
-            if let Some(list) = answer.dyn_ref::<Array>()
-                && list.length() as usize != texts_of_batch.len()
-            {
-                let (expected, actual) = (texts_of_batch.len(), list.length());
-                let message = format!("expected {expected} vectors, one for each text, got {actual}");
-                return Err(Failure::new("embeddings_wrong_count", message));
-            }
-            let vectors =
-                convert::vectors(Origin::Embeddings, &answer, dim).map_err(|failure| later(failure, done))?;
+            let expected = Some(texts_of_batch.len());
+            let vectors = convert::vectors(Origin::Embeddings, &answer, dim, expected)
+                .map_err(|failure| later(failure, done))?;
             dim = Some(vectors.rows().dim());
             let more = vectors.rows().data();
             if data.is_empty() {
                 // Room for all of them, now that their length is known.
-                reserve(&mut data, vectors.rows().dim() * texts.len())?;
+                reserve(&mut data, vectors.rows().dim(), texts.len())?;
             }
             data.extend_from_slice(more);
             done += texts_of_batch.len();
@@ -94,9 +88,14 @@ impl Embeddings {
     }
 }
 
-fn reserve(data: &mut Vec<f32>, numbers: usize) -> Result<()> {
-    let bytes = numbers as u64 * 4;
-    data.try_reserve_exact(numbers).map_err(|_| Error::OutOfMemory { what: "vectors", bytes }.into())
+/// Room for so many vectors.
+///
+/// # Errors
+/// `out_of_memory`.
+pub fn reserve(data: &mut Vec<f32>, dim: usize, count: usize) -> Result<()> {
+    let reserved = dim.checked_mul(count).and_then(|numbers| data.try_reserve_exact(numbers).ok());
+    let bytes = dim as u64 * count as u64 * size_of::<f32>() as u64;
+    reserved.ok_or_else(|| Error::OutOfMemory { what: "vectors", bytes }.into())
 }
 
 /// A vector of another length, counted from the first batch on.
@@ -117,7 +116,7 @@ async fn answer(called: Result<JsValue, JsValue>, signal: Option<&AbortSignal>) 
         Failure::new("embeddings_custom", format!("the embeddings failed: {}", describe(&thrown)))
             .caused_by(thrown)
     };
-    let promise = Promise::resolve(&called.map_err(failed)?);
+    let promise = settled(&called.map_err(failed)?);
     let answered = match signal {
         Some(signal) => JsFuture::from(until_aborted(&promise, signal)).await,
         None => JsFuture::from(promise).await,
@@ -133,8 +132,8 @@ async fn tell(request: &EmbedRequest, done: usize, total: usize) -> Result<()> {
     set_own(&progress, "done", &JsValue::from_f64(done as f64));
     set_own(&progress, "total", &JsValue::from_f64(total as f64));
     let answer = on_progress.call1(&JsValue::UNDEFINED, &progress).map_err(Failure::Thrown)?;
-    if answer.has_type::<Promise>() {
-        JsFuture::from(answer.unchecked_into::<Promise>()).await.map_err(Failure::Thrown)?;
+    if answer.is_object() {
+        JsFuture::from(settled(&answer)).await.map_err(Failure::Thrown)?;
     }
     Ok(())
 }

@@ -17,12 +17,15 @@ extern "C" {
     /// Ends every call under way: the module cannot go on.
     pub fn panicked(message: &str);
 
-    /// Whether a document of a list is as documents mostly are, and what it has: see `glue-support.mjs`. One call in place of a dozen.
+    /// Reads a document of a list, or throws an error of ours: see `glue-support.mjs`.
     #[wasm_bindgen(catch)]
-    pub fn inspect(list: &Array, at: u32, longest: u32) -> Result<u32, JsValue>;
+    pub fn inspect(list: &Array, at: u32, long: u32) -> Result<u32, JsValue>;
 
     #[wasm_bindgen(js_name = seenText)]
     pub fn seen_text() -> String;
+
+    #[wasm_bindgen(js_name = seenText)]
+    pub fn seen_text_value() -> JsValue;
 
     #[wasm_bindgen(js_name = seenId)]
     pub fn seen_id() -> String;
@@ -38,10 +41,6 @@ extern "C" {
     #[wasm_bindgen(js_name = setOwn)]
     pub fn set_own(object: &Object, key: &str, value: &JsValue);
 
-    /// The first key of an object whose value is there and that is none of the known ones, which stand with commas between.
-    #[wasm_bindgen(js_name = unknownKey, catch)]
-    pub fn unknown_key(object: &JsValue, known: &str) -> Result<JsValue, JsValue>;
-
     /// A bigint in decimal.
     #[wasm_bindgen(js_name = digitsOf)]
     pub fn digits_of(bigint: &JsValue) -> String;
@@ -53,17 +52,25 @@ extern "C" {
     /// What a value is, in words, for messages.
     pub fn describe(value: &JsValue) -> String;
 
-    /// Whether a value is an object as JSON has it: no list, no instance of a class, of any realm.
-    #[wasm_bindgen(js_name = isPlainObject, catch)]
-    pub fn is_plain_object(value: &JsValue) -> Result<bool, JsValue>;
+    /// The items of a list, up to the first hole; undefined if it is none.
+    #[wasm_bindgen(js_name = listOf, catch)]
+    pub fn list_of(value: &JsValue) -> Result<JsValue, JsValue>;
 
-    /// Lays vectors side by side: a `Float32Array`, or a list that says what is wrong, see [`crate::convert`].
+    /// Keys and values in turn of an object as JSON has it; undefined if it is none.
+    #[wasm_bindgen(js_name = fieldsOf, catch)]
+    pub fn fields_of(value: &JsValue) -> Result<JsValue, JsValue>;
+
+    /// The options given, or the first key that is none of the known ones, which stand with commas between.
+    #[wasm_bindgen(js_name = optionsOf, catch)]
+    pub fn options_of(value: &JsValue, known: &str) -> Result<JsValue, JsValue>;
+
+    /// A typed array over a typed array's or a buffer's memory; null if that was given away, undefined if it is none.
+    #[wasm_bindgen(js_name = viewOf)]
+    pub fn view_of(value: &JsValue) -> JsValue;
+
+    /// Lays vectors side by side: a `Float32Array`, null without memory, or a list that says what is wrong, see `glue-support.mjs`.
     #[wasm_bindgen(catch)]
-    pub fn pack(vectors: &JsValue, dim: f64) -> Result<JsValue, JsValue>;
-
-    /// Whether the memory behind a typed array was given away.
-    #[wasm_bindgen(js_name = isDetached)]
-    pub fn is_detached(view: &JsValue) -> bool;
+    pub fn pack(vectors: &Array, dim: f64) -> Result<JsValue, JsValue>;
 
     /// Memory outside this module's; throws where there is none.
     #[wasm_bindgen(js_name = newBytes, catch)]
@@ -72,6 +79,17 @@ extern "C" {
     /// Memory outside this module's; throws where there is none.
     #[wasm_bindgen(js_name = newFloats, catch)]
     pub fn new_floats(len: f64) -> Result<Float32Array, JsValue>;
+
+    /// Whether a value cancels calls, by what the engine says of it.
+    #[wasm_bindgen(js_name = isSignal)]
+    pub fn is_signal(value: &JsValue) -> bool;
+
+    pub fn aborted(signal: &AbortSignal) -> bool;
+
+    pub fn reason(signal: &AbortSignal) -> JsValue;
+
+    /// A promise of a value that may be one.
+    pub fn settled(value: &JsValue) -> Promise;
 
     /// Settles as the promise does, or rejects when the signal aborts, if that is first.
     #[wasm_bindgen(js_name = untilAborted)]
@@ -91,28 +109,9 @@ extern "C" {
 
 #[wasm_bindgen]
 extern "C" {
-    /// What may be a document: its fields are read, nothing else is asked of it.
-    #[derive(Clone)]
-    pub type DocumentLike;
-
-    #[wasm_bindgen(method, getter, structural, catch, js_name = pageContent)]
-    pub fn page_content(this: &DocumentLike) -> Result<JsValue, JsValue>;
-
-    #[wasm_bindgen(method, getter, structural, catch)]
-    pub fn metadata(this: &DocumentLike) -> Result<JsValue, JsValue>;
-
-    #[wasm_bindgen(method, getter, structural, catch)]
-    pub fn id(this: &DocumentLike) -> Result<JsValue, JsValue>;
-
     /// What cancels a call.
     #[derive(Clone)]
     pub type AbortSignal;
-
-    #[wasm_bindgen(method, getter, structural)]
-    pub fn aborted(this: &AbortSignal) -> bool;
-
-    #[wasm_bindgen(method, getter, structural)]
-    pub fn reason(this: &AbortSignal) -> JsValue;
 
     /// The caller's embeddings.
     #[derive(Clone)]

@@ -5,7 +5,7 @@ use twindex_core::{MAX_NESTING, Metadata, Value};
 use wasm_bindgen::{JsCast, JsValue};
 
 use crate::convert::{is_text, text};
-use crate::js::{describe, digits_of, is_plain_object, set_own};
+use crate::js::{describe, digits_of, fields_of, list_of, set_own};
 
 /// Why a value is not one that JSON has.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub enum Defect {
 }
 
 /// More values than this in one document are a mistake, such as one object that is shared at every level of many.
-const MAX_VALUES: usize = 1 << 22;
+const MAX_VALUES: usize = 1 << 20;
 
 /// Whole numbers up to this size are told apart by a JavaScript number.
 const MAX_SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
@@ -28,6 +28,8 @@ pub struct Reader {
     path: Vec<Step>,
     left: usize,
     max_depth: usize,
+    /// Bytes that what was read takes, about.
+    pub weight: usize,
 }
 
 enum Step {
@@ -39,34 +41,35 @@ impl Reader {
     /// For a filter, which may nest as deep as core allows.
     pub fn for_filter() -> Self {
         // A level of a filter takes up to three of values: `{$and: [{..}]}`. Core counts its own levels.
-        Self { path: Vec::new(), left: MAX_VALUES, max_depth: 3 * MAX_NESTING + 3 }
+        Self { path: Vec::new(), left: MAX_VALUES, max_depth: 3 * MAX_NESTING + 3, weight: 0 }
     }
 
     /// For the metadata of a document, whose values stand at depth 1.
     pub fn for_metadata() -> Self {
-        Self { path: Vec::new(), left: MAX_VALUES, max_depth: MAX_NESTING + 1 }
+        Self { path: Vec::new(), left: MAX_VALUES, max_depth: MAX_NESTING + 1, weight: 0 }
     }
 
-    /// Reads an object.
+    /// Reads an object; `None` if it is none.
     ///
     /// # Errors
     /// What is not as JSON has it, and where.
-    pub fn object(&mut self, value: &JsValue) -> Result<Metadata, Defect> {
-        let fields = Object::keys(value.unchecked_ref::<Object>());
-        let mut entries: Vec<(String, Value)> = Vec::with_capacity(fields.length() as usize);
-        for key in fields {
-            let field = js_sys::Reflect::get(value, &key).map_err(|thrown| self.unreadable(&thrown))?;
-            // As JSON.stringify has it, and as optional fields of TypeScript do.
-            if field.is_undefined() {
-                continue;
-            }
-            let name = text(&key).map_err(|_| self.defect("a key that is well-formed Unicode expected"))?;
+    pub fn object(&mut self, value: &JsValue) -> Result<Option<Metadata>, Defect> {
+        let fields = fields_of(value).map_err(|thrown| self.unreadable(&thrown))?;
+        if fields.is_undefined() {
+            return Ok(None);
+        }
+        let fields: &Array = fields.unchecked_ref();
+        let mut entries: Vec<(String, Value)> = Vec::with_capacity(fields.length() as usize / 2);
+        for at in (0..fields.length()).step_by(2) {
+            let name = text(&fields.get(at))
+                .map_err(|_| self.defect("a key that is well-formed Unicode expected"))?;
+            self.weight += name.len();
             self.path.push(Step::Key(name));
-            let field = self.value(&field)?;
+            let field = self.value(&fields.get(at + 1))?;
             let Some(Step::Key(name)) = self.path.pop() else { unreachable!("pushed above") };
             entries.push((name, field));
         }
-        Ok(entries.into_iter().collect())
+        Ok(Some(entries.into_iter().collect()))
     }
 
     fn value(&mut self, value: &JsValue) -> Result<Value, Defect> {
@@ -77,7 +80,9 @@ impl Reader {
             .left
             .checked_sub(1)
             .ok_or_else(|| self.defect(&format!("at most {MAX_VALUES} values expected")))?;
+        self.weight += size_of::<(Box<str>, Value)>();
         if is_text(value) {
+            self.weight += value.unchecked_ref::<js_sys::JsString>().length() as usize;
             return text(value).map(Value::String).map_err(|_| self.defect("well-formed Unicode expected"));
         }
         if let Some(number) = value.as_f64() {
@@ -95,21 +100,20 @@ impl Reader {
         if value.is_bigint() {
             return self.big_integer(value);
         }
-        if Array::is_array(value) {
-            let items: &Array = value.unchecked_ref();
-            let mut list = Vec::new();
+        let items = list_of(value).map_err(|thrown| self.unreadable(&thrown))?;
+        if !items.is_undefined() {
+            let items: &Array = items.unchecked_ref();
+            let mut list = Vec::with_capacity(items.length() as usize);
             for at in 0..items.length() {
                 self.path.push(Step::Item(at));
-                let item = js_sys::Reflect::get_u32(value, at).map_err(|thrown| self.unreadable(&thrown))?;
-                list.push(self.value(&item)?);
+                list.push(self.value(&items.get(at))?);
                 self.path.pop();
             }
             return Ok(Value::List(list));
         }
-        match is_plain_object(value) {
-            Ok(true) => self.object(value).map(Value::Map),
-            Ok(false) => Err(self.defect(&format!("{} is not a value that JSON has", describe(value)))),
-            Err(thrown) => Err(self.unreadable(&thrown)),
+        match self.object(value)? {
+            Some(map) => Ok(Value::Map(map)),
+            None => Err(self.defect(&format!("{} is not a value that JSON has", describe(value)))),
         }
     }
 

@@ -14,7 +14,7 @@ use wasm_bindgen::{JsCast, JsValue};
 
 use crate::convert::{document_out, is_text, optional_ids, text_argument, texts};
 use crate::error::{Failure, Result, unreadable};
-use crate::js::{AbortSignal, describe, get, has_method, is_plain_object, unknown_key};
+use crate::js::{AbortSignal, describe, get, is_signal, options_of};
 use crate::metadata::{Defect, Reader};
 
 /// What the caller's functions threw while core was calling them: kept here, since core's errors hold text only.
@@ -32,15 +32,14 @@ impl Options {
         if value.is_undefined() || value.is_null() {
             return Ok(Self(JsValue::UNDEFINED));
         }
-        if !value.is_object() || js_sys::Array::is_array(value) {
-            return Err(Failure::argument("options", "an object", value));
-        }
-        match unknown_key(value, known).map_err(unreadable("options"))?.as_string() {
+        let options = options_of(value, known).map_err(unreadable("options"))?;
+        match options.as_string() {
             Some(key) => Err(Failure::new(
                 "invalid_option",
                 format!("unknown option {key:?}: expected one of {known}"),
             )),
-            None => Ok(Self(value.clone())),
+            None if options.is_undefined() => Err(Failure::argument("options", "an object", value)),
+            None => Ok(Self(options)),
         }
     }
 
@@ -86,10 +85,7 @@ impl Options {
     /// `invalid_option`.
     pub fn signal(&self) -> Result<Option<AbortSignal>> {
         let Some(value) = self.get("signal")? else { return Ok(None) };
-        let is_signal = value.is_object()
-            && has_method(&value, "addEventListener")
-            && get(&value, "aborted").is_ok_and(|aborted| aborted.as_bool().is_some());
-        if is_signal {
+        if is_signal(&value) {
             Ok(Some(value.unchecked_into()))
         } else {
             Err(wrong("signal", "an AbortSignal", &value))
@@ -123,14 +119,14 @@ pub fn filter(value: &JsValue, thrown: &Thrown) -> Result<Filter> {
     if let Some(keep) = value.dyn_ref::<Function>() {
         return Ok(predicate(keep.clone(), thrown.clone()));
     }
-    if !is_plain_object(value).map_err(unreadable("filter"))? {
-        let message = format!("a filter is an object or a function, got {}", describe(value));
-        return Err(Failure::new("invalid_filter_type", message));
-    }
     let conditions = Reader::for_filter().object(value).map_err(|defect| match defect {
         Defect::TooDeep => Failure::from(Error::FilterTooDeep { limit: MAX_NESTING }),
         Defect::Other(reason) => Failure::new("malformed_filter", format!("filter {reason}")),
     })?;
+    let Some(conditions) = conditions else {
+        let message = format!("a filter is an object or a function, got {}", describe(value));
+        return Err(Failure::new("invalid_filter_type", message));
+    };
     Ok(Filter::parse(&Value::Map(conditions))?)
 }
 
@@ -208,7 +204,7 @@ impl SearchRequest {
 
     /// These arguments over those of a retriever, one by one, and over what its filter threw.
     #[must_use]
-    pub fn over(self, base: &SearchArgs, thrown: &Thrown) -> Self {
+    pub fn over(self, base: &SearchArgs, thrown: &Thrown, signal: Option<&AbortSignal>) -> Self {
         let mut base = base.clone();
         for key in &self.nulls {
             match *key {
@@ -221,7 +217,13 @@ impl SearchRequest {
             }
         }
         let thrown = if self.args.filter.is_some() { self.thrown } else { thrown.clone() };
-        Self { args: base.overridden_by(self.args), thrown, ..self }
+        let signal = signal.filter(|_| !self.nulls.contains(&"signal")).cloned();
+        Self {
+            args: base.overridden_by(self.args),
+            thrown,
+            signal: self.signal.or(signal),
+            nulls: Vec::new(),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::future_to_promise;
 
 use crate::error::{Failure, Result};
-use crate::js::AbortSignal;
+use crate::js::{AbortSignal, aborted, reason};
 
 /// What a call does once it has taken in what it was given. Boxed, so that what runs it is compiled once, not for every method.
 pub type Work = Pin<Box<dyn Future<Output = Result<JsValue>>>>;
@@ -37,7 +37,7 @@ fn settle(started: Result<Work>) -> Promise {
 /// The reason.
 pub fn check(signal: Option<&AbortSignal>) -> Result<()> {
     match signal {
-        Some(signal) if signal.aborted() => Err(Failure::Thrown(signal.reason())),
+        Some(signal) if aborted(signal) => Err(Failure::Thrown(reason(signal))),
         _ => Ok(()),
     }
 }

@@ -7,6 +7,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::convert::documents_out;
 use crate::error::Result;
+use crate::js::AbortSignal;
 use crate::options::{SearchRequest, Thrown};
 use crate::promise::promise;
 use crate::store::{Handle, Query, add_documents, find, search_of};
@@ -18,6 +19,7 @@ pub struct Retriever {
     search_type: SearchType,
     args: SearchArgs,
     thrown: Thrown,
+    signal: Option<AbortSignal>,
 }
 
 impl Retriever {
@@ -27,7 +29,8 @@ impl Retriever {
         if search_type == SearchType::SimilarityScoreThreshold && request.args.score_threshold.is_none() {
             return Err(Error::ScoreThresholdRequired.into());
         }
-        Ok(Self { store, search_type, thrown: request.thrown, args: request.args })
+        let SearchRequest { args, thrown, signal, .. } = request;
+        Ok(Self { store, search_type, args, thrown, signal })
     }
 }
 
@@ -35,7 +38,8 @@ impl Retriever {
 impl Retriever {
     /// The documents for a question; options take the place of the retriever's own, one by one, and null takes one away.
     pub fn invoke(&self, query: &JsValue, options: &JsValue) -> Promise {
-        let request = SearchRequest::mmr(options).map(|request| request.over(&self.args, &self.thrown));
+        let request = SearchRequest::mmr(options)
+            .map(|request| request.over(&self.args, &self.thrown, self.signal.as_ref()));
         find(&self.store, &Query::Text(query), request, search_of(self.search_type), documents_out)
     }
 

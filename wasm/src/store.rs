@@ -19,10 +19,10 @@ use crate::convert::{
     self, BytesSource, Origin, bytes_out, document_out, documents_out, floats_out, hits_out, is_text,
     text_argument, texts, texts_out,
 };
-use crate::embeddings::Embeddings;
-use crate::error::{Failure, Result};
+use crate::embeddings::{Embeddings, reserve};
+use crate::error::{Failure, Result, unreadable};
 use crate::ids::Uuids;
-use crate::js::{make_warning, warn};
+use crate::js::{self, make_warning, warn};
 use crate::options::{self, AddRequest, AddVectorsRequest, SearchRequest, StoreRequest, Thrown};
 use crate::promise::{check, promise};
 use crate::retriever::Retriever;
@@ -169,7 +169,7 @@ fn with_vectors(
     let documents = convert::documents(documents, request.ids.take())?;
     Store::check_documents(&documents)?;
     // A dimension beside a store's own is compared with it by core, vector by vector.
-    let vectors = convert::vectors(Origin::Argument("vectors"), vectors, request.dim.or(dim))?;
+    let vectors = convert::vectors(Origin::Argument("vectors"), vectors, request.dim.or(dim), None)?;
     Ok((documents, vectors))
 }
 
@@ -375,11 +375,13 @@ impl VectorStore {
     pub fn similarity_search_batch(&self, queries: &JsValue, k: &JsValue, filter: &JsValue) -> Promise {
         promise(|| {
             let request = SearchRequest::search(k, filter)?;
-            let (questions, vectors) = match queries.dyn_ref::<Array>() {
-                Some(list) if is_text(&list.get(0)) => (texts("queries", queries)?, None),
-                _ => {
+            let list = js::list_of(queries).map_err(unreadable("queries"))?;
+            let (questions, vectors) = match list.dyn_ref::<Array>() {
+                Some(list) if is_text(&list.get(0)) => (texts("queries", list)?, None),
+                list => {
+                    let queries = list.map_or(queries, |list| list);
                     let origin = Origin::Argument("queries");
-                    (Vec::new(), Some(convert::vectors(origin, queries, self.handle.dim())?))
+                    (Vec::new(), Some(convert::vectors(origin, queries, self.handle.dim(), None)?))
                 }
             };
             let store = self.handle.clone();
@@ -559,6 +561,9 @@ async fn embed_queries(
         let expected = *dim.get_or_insert(vector.len());
         if vector.len() != expected {
             return Err(Error::DimensionMismatch { expected, actual: vector.len(), row }.into());
+        }
+        if data.is_empty() {
+            reserve(&mut data, expected, questions.len())?;
         }
         data.extend_from_slice(&vector);
     }

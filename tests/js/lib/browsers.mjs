@@ -1,6 +1,7 @@
 // @ts-check
 /**
- * Real browsers for tests: Chromium and Firefox behind one small interface. A browser that is missing is an error, never a reason to skip.
+ * Real browsers for tests: Chromium and Firefox behind one small interface. A browser that is missing is an
+ * error, never a reason to skip.
  *
  * A page tells its outcome by putting a promise (of something that JSON has) into `globalThis.outcome`.
  *
@@ -22,24 +23,27 @@ import puppeteer from 'puppeteer-core';
 
 /**
  * @typedef {object} OpenOptions
- * @property {() => void} [before] runs in the page before any of its own scripts; it cannot use what is around it here
+ * @property {() => void} [before] runs in the page before any of its own scripts; it cannot use what is
+ *   around it here
  */
 
 /**
  * @typedef {object} Page
  * @property {string[]} problems uncaught errors and everything written to the console as an error, so far
- * @property {() => Promise<any>} outcome what the page's `globalThis.outcome` resolves to; rejects as it does, or if the page fails before
- *   there is one
- * @property {<A, R>(run: (argument: A) => R | Promise<R>, argument: A) => Promise<R>} evaluate runs a function in the page; the argument and
- *   what it returns are of JSON's kinds
+ * @property {() => Promise<any>} outcome what the page's `globalThis.outcome` resolves to; rejects as it
+ *   does, or if the page fails before there is one
+ * @property {<A, R>(run: (argument: A) => R | Promise<R>, argument: A) => Promise<R>} evaluate runs a
+ *   function in the page; the argument and what it returns are of JSON's kinds
  * @property {() => Promise<void>} close
- * @property {import('playwright-core').Page | import('puppeteer-core').Page} driver the driver's own page, for what only one browser can do
+ * @property {import('playwright-core').Page | import('puppeteer-core').Page} driver the driver's own page,
+ *   for what only one browser can do
  */
 
 /**
  * @typedef {object} Browser
  * @property {BrowserName} name
- * @property {(url: string, options?: OpenOptions) => Promise<Page>} open opens a page; all pages of a browser share its storage
+ * @property {(url: string, options?: OpenOptions) => Promise<Page>} open opens a page; all pages of a browser
+ *   share its storage
  * @property {() => Promise<void>} close
  */
 
@@ -70,7 +74,9 @@ export async function launch(name) {
   const { variable, path, debian } = PROGRAMS[name];
   const executablePath = process.env[variable] ?? path;
   if (!existsSync(executablePath)) {
-    throw new Error(`${name} is missing: no ${executablePath} (apt-get install ${debian}, or name it in ${variable})`);
+    throw new Error(
+      `${name} is missing: no ${executablePath} (apt-get install ${debian}, or name it in ${variable})`,
+    );
   }
   return name === 'chromium' ? launchChromium(executablePath) : launchFirefox(executablePath);
 }
@@ -125,7 +131,9 @@ async function launchFirefox(executablePath) {
         // Chromium writes this to the console by itself.
         if (response.status() >= 400) problems.push(`status ${response.status()} (${response.url()})`);
       });
-      page.on('pageerror', (error) => problems.push(error instanceof Error ? (error.stack ?? error.message) : String(error)));
+      page.on('pageerror', (error) =>
+        problems.push(error instanceof Error ? (error.stack ?? error.message) : String(error)),
+      );
       if (before !== undefined) await page.evaluateOnNewDocument(before);
       await page.goto(url);
       return pageOf(page, problems, (run, argument) => page.evaluate(run, argument));
@@ -151,7 +159,9 @@ function pageOf(driver, problems, evaluate) {
         await sleep(20);
       }
       // As text: the drivers' own ways to bring values over differ.
-      return JSON.parse(await evaluate(async () => JSON.stringify(await /** @type {any} */ (globalThis).outcome), null));
+      return JSON.parse(
+        await evaluate(async () => JSON.stringify(await /** @type {any} */ (globalThis).outcome), null),
+      );
     },
     close: () => driver.close(),
   };

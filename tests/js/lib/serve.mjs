@@ -41,7 +41,8 @@ const REPORTS = '/csp-report';
 /**
  * @typedef {object} ServeOptions
  * @property {Record<string, string>} [headers] sent with every answer
- * @property {string} [csp] a Content-Security-Policy for every answer; what breaks it, in pages and in their workers, lands in `violations`
+ * @property {string} [csp] a Content-Security-Policy for every answer; what breaks it, in pages and in their
+ *   workers, lands in `violations`
  * @property {Record<string, Route>} [routes] answers of paths that are no files, such as `/wrong-type.wasm`
  */
 
@@ -61,7 +62,8 @@ const REPORTS = '/csp-report';
  * @property {string} url the origin, without a slash at the end
  * @property {Served[]} requests what was answered so far
  * @property {Violation[]} violations what was reported so far
- * @property {(matches: (violation: Violation) => boolean) => Promise<Violation>} violation the first such report, past or to come
+ * @property {(matches: (violation: Violation) => boolean) => Promise<Violation>} violation the first such
+ *   report, past or to come
  * @property {() => Promise<void>} close
  */
 

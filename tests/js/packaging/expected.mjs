@@ -48,12 +48,11 @@ export const EXPECTED = {
 
 /** What `langchain/chain.mjs` gives. */
 export const EXPECTED_IN_LANGCHAIN = {
-  base: true,
   added: 'off',
   before: [['soup of the day', 2], ['a fork', 3], ['one fine day', 4]],
   filtered: ['a spoon for soup', 'forks and spoons'],
   retrieved: ['a fork', 'a spoon for soup'],
-  mmr: ['a spoon for soup', 'one fine day', 'a fork'],
+  mmr: ['a spoon for soup', 'a day off', 'soup of the day'],
   piped: 2,
   loaded: [['soup of the day', 2], ['a fork', 3], ['one fine day', 4]],
   gone: false,

@@ -1,11 +1,22 @@
 // @ts-check
 /**
- * Projects that use the package: a fresh folder each, where npm installs the tarball, and with the tools that the project asks for, laid as npm
- * would lay them, but without a network and in a second.
+ * Projects that use the package: a fresh folder each, where npm installs the tarball, and with the tools that
+ * the project asks for, laid as npm would lay them, but without a network and in a second.
  */
 
 import { spawn } from 'node:child_process';
-import { constants, copyFileSync, cpSync, existsSync, linkSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import {
+  constants,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -37,14 +48,24 @@ export class Workshop {
    * A fresh copy of a project.
    *
    * @param {string} name its folder beside this file
-   * @param {Record<string, string>} [tools] what else is installed: the name it has there, and its name in `tests/js/package.json`
+   * @param {Record<string, string>} [tools] what else is installed: the name it has there, and its name in
+   *   `tests/js/package.json`
    */
   async project(name, tools = {}) {
     const project = new Project(mkdtempSync(join(this.#folder, `${name}-`)));
     this.#projects.push(project);
     cpSync(join(HERE, name), project.folder, { recursive: true });
     copyFileSync(join(HERE, 'scenario.mjs'), project.path('scenario.mjs'));
-    await project.run('npm', 'install', '--offline', '--no-save', '--no-package-lock', '--no-audit', '--no-fund', this.#tarball);
+    await project.run(
+      'npm',
+      'install',
+      '--offline',
+      '--no-save',
+      '--no-package-lock',
+      '--no-audit',
+      '--no-fund',
+      this.#tarball,
+    );
     const manifest = readFileSync(project.path('node_modules', 'twindex', 'package.json'), 'utf8');
     project.version = JSON.parse(manifest).version;
     for (const [as, tool] of Object.entries(tools)) install(tool, as, project.path('node_modules'));
@@ -114,7 +135,9 @@ export class Project {
         if (address !== undefined) listening(address);
       });
       child.once('error', failed);
-      child.once('close', (status) => failed(new Error(`${args.join(' ')} ended with ${status}\n${printed.all}`)));
+      child.once('close', (status) =>
+        failed(new Error(`${args.join(' ')} ended with ${status}\n${printed.all}`)),
+      );
     });
   }
 
@@ -136,7 +159,11 @@ export class Project {
    * @param {string[]} args
    */
   #start(command, args) {
-    const child = spawn(command, args, { cwd: this.folder, env: ENVIRONMENT, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(command, args, {
+      cwd: this.folder,
+      env: ENVIRONMENT,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     const printed = { out: '', all: '' };
     child.stdout.setEncoding('utf8').on('data', (text) => {
       printed.out += text;
@@ -162,7 +189,9 @@ function install(tool, as, modules) {
   const seen = new Set([source]);
   link(source, join(modules, as));
   for (const folder of seen) {
-    const { dependencies, optionalDependencies } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+    const { dependencies, optionalDependencies } = JSON.parse(
+      readFileSync(join(folder, 'package.json'), 'utf8'),
+    );
     for (const name of Object.keys({ ...dependencies, ...optionalDependencies })) {
       const found = resolveFrom(folder, name);
       // Those for other systems are not there. Those inside another package's folder came along with it.

@@ -1,6 +1,7 @@
 // @ts-check
 /**
- * What every environment does with the package. It gives back plain JSON, which must be the same everywhere, score bits included.
+ * What every environment does with the package. It gives back plain JSON, which must be the same everywhere,
+ * score bits included.
  *
  * @typedef {Pick<typeof import('../../../wasm/js/index.js'), 'VectorStore' | 'VectorStoreError'>} Api
  * @typedef {import('../../../wasm/js/index.js').Document} Document
@@ -37,8 +38,12 @@ export async function scenario(api, directory) {
   const store = await VectorStore.fromTexts(TEXTS, METADATAS, embeddings, { ids: IDS });
   const searches = {
     scored: scores(await store.similaritySearchWithScore('a spoon', 3)),
-    filtered: scores(await store.similaritySearchWithScore('a spoon', 4, { kind: 'tool', price: { $lt: 5 } })),
-    predicate: scores(await store.similaritySearchWithScore('a spoon', 4, ({ metadata }) => metadata.kind !== 'tool')),
+    filtered: scores(
+      await store.similaritySearchWithScore('a spoon', 4, { kind: 'tool', price: { $lt: 5 } }),
+    ),
+    predicate: scores(
+      await store.similaritySearchWithScore('a spoon', 4, ({ metadata }) => metadata.kind !== 'tool'),
+    ),
     mmr: ids(await store.maxMarginalRelevanceSearch('a spoon', { k: 3, fetchK: 5, lambda: 0.25 })),
     batch: (await store.similaritySearchBatch(['fork', 'day'], { k: 2 })).map(scores),
   };
@@ -48,7 +53,11 @@ export async function scenario(api, directory) {
   const bytes = await store.serialize();
   const copy = await VectorStore.deserialize(bytes, embeddings);
   const deleted = await copy.delete({ ids: ['spoon'] });
-  const left = { deleted, count: await copy.count(), scored: scores(await copy.similaritySearchWithScore('a spoon', 3)) };
+  const left = {
+    deleted,
+    count: await copy.count(),
+    scored: scores(await copy.similaritySearchWithScore('a spoon', 3)),
+  };
   const [made] = await copy.addTexts(['a new one']);
   const walked = [];
   for await (const { id } of copy) walked.push(id === made ? 'made' : id);
@@ -58,7 +67,10 @@ export async function scenario(api, directory) {
     documents: { text: both.pageContent, big: String(both.metadata.big), day: day.metadata },
     bytes: { length: bytes.length, sha256: await sha256(bytes) },
     left,
-    madeIds: { uuid: /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/.test(made), walked },
+    madeIds: {
+      uuid: /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/.test(made),
+      walked,
+    },
     cosine: await cosine(api),
     saved: await saving(api, store, directory),
     codes: await refusals(api, store, directory),
@@ -72,8 +84,13 @@ export async function scenario(api, directory) {
 async function cosine({ VectorStore }) {
   const vectors = new Float32Array([0.1, 0.7, -0.3, 1, 2, 3, -0.5, 0.25, 0.125, 1e-3, 2e-3, 4e-3]);
   const documents = ['a', 'b', 'c', 'd'].map((id) => ({ id, pageContent: id }));
-  const store = await VectorStore.fromVectors(vectors, documents, null, { distanceStrategy: 'cosine', dim: 3 });
-  const hits = scores(await store.similaritySearchVectorWithScore([0.3, 0.3, 0.9], { k: 4, scoreThreshold: 0 }));
+  const store = await VectorStore.fromVectors(vectors, documents, null, {
+    distanceStrategy: 'cosine',
+    dim: 3,
+  });
+  const hits = scores(
+    await store.similaritySearchVectorWithScore([0.3, 0.3, 0.9], { k: 4, scoreThreshold: 0 }),
+  );
   const { count, dim, distanceStrategy, kind } = await store.info();
   store.free();
   return { hits, info: { count, dim, distanceStrategy, kind } };
@@ -145,7 +162,8 @@ const code = ({ VectorStoreError }, call) =>
   call.then(
     () => 'no error',
     (error) => {
-      const ours = error instanceof VectorStoreError && error instanceof Error && error.name === 'VectorStoreError';
+      const ours =
+        error instanceof VectorStoreError && error instanceof Error && error.name === 'VectorStoreError';
       return ours && error.message.length > 0 ? error.code : `not ours: ${error}`;
     },
   );

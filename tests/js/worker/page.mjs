@@ -14,7 +14,8 @@ function random(seed) {
 
 function large() {
   const next = random(7);
-  const vectors = Float32Array.from({ length: COUNT * DIM }, next);
+  const vectors = new Float32Array(COUNT * DIM);
+  for (let i = 0; i < vectors.length; i++) vectors[i] = next();
   const documents = Array.from({ length: COUNT }, (_, i) => ({
     pageContent: `text ${i}`,
     id: `d${i}`,
@@ -95,7 +96,7 @@ const parts = {
       transfer: true,
     });
     const query = Array.from({ length: DIM }, random(3));
-    const queries = Array.from({ length: 300 }, () => query);
+    const queries = Array.from({ length: 60 }, () => query);
     const controller = new AbortController();
     const reason = new Error('typed on');
     let hasEnded = false;

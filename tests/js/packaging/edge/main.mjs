@@ -1,4 +1,5 @@
-// An edge runtime in short: no fetch, no compiling, no files, no browser; the module is given, and the entry is not Node's.
+// An edge runtime in short: no fetch, no compiling, no files, no browser; the module is given, and the entry
+// is not Node's.
 import { readFileSync } from 'node:fs';
 
 const folder = new URL('./node_modules/twindex/', import.meta.url);
@@ -17,7 +18,19 @@ for (const name of ['navigator', 'process', 'Blob', 'Worker', 'XMLHttpRequest'])
 const { init, VectorStore } = await import(new URL(exports['.'].default.default, folder).href);
 
 await init(module);
-const store = await VectorStore.fromVectors([[3, 4], [0, 1]], [{ pageContent: 'a', id: 'a' }, { pageContent: 'b', id: 'b' }]);
+const store = await VectorStore.fromVectors(
+  [
+    [3, 4],
+    [0, 1],
+  ],
+  [
+    { pageContent: 'a', id: 'a' },
+    { pageContent: 'b', id: 'b' },
+  ],
+);
 const hits = await store.similaritySearchVectorWithScore([3, 3], 2, ({ id }) => id !== 'b');
-const saving = await store.save('name').then(() => 'saved', ({ code }) => code);
+const saving = await store.save('name').then(
+  () => 'saved',
+  ({ code }) => code,
+);
 console.log(JSON.stringify({ hits: hits.map(([{ id }, score]) => [id, score]), saving }));

@@ -1,7 +1,6 @@
 // What a LangChain application does with a store: through the base class, and through retrievers.
 import { Document } from '@langchain/core/documents';
 import { Embeddings } from '@langchain/core/embeddings';
-import { VectorStore } from '@langchain/core/vectorstores';
 
 class Letters extends Embeddings {
   constructor() {
@@ -18,13 +17,22 @@ class Letters extends Embeddings {
 }
 
 const TEXTS = ['a spoon for soup', 'a fork', 'soup of the day', 'forks and spoons', 'one fine day'];
-const METADATAS = TEXTS.map((text, i) => ({ tool: i === 0 || i === 1 || i === 3, words: text.split(' ').length }));
+const METADATAS = TEXTS.map((text, i) => ({
+  tool: i === 0 || i === 1 || i === 3,
+  words: text.split(' ').length,
+}));
 
 export async function run(TwindexVectorStore, directory) {
   const embeddings = new Letters();
   const store = await TwindexVectorStore.fromTexts(TEXTS, METADATAS, embeddings);
-  const [added] = await store.addDocuments([new Document({ pageContent: 'a day off', metadata: { tool: false }, id: 'off' })]);
-  const scored = async (from) => (await from.similaritySearchWithScore('a spoon', 3)).map(([{ pageContent }, score]) => [pageContent, score]);
+  const [added] = await store.addDocuments([
+    new Document({ pageContent: 'a day off', metadata: { tool: false }, id: 'off' }),
+  ]);
+  const scored = async (from) =>
+    (await from.similaritySearchWithScore('a spoon', 3)).map(([{ pageContent }, score]) => [
+      pageContent,
+      score,
+    ]);
   const texts = (documents) => documents.map(({ pageContent }) => pageContent);
 
   const before = await scored(store);
@@ -39,7 +47,6 @@ export async function run(TwindexVectorStore, directory) {
   await store.save(directory);
   const loaded = await TwindexVectorStore.load(directory, embeddings);
   return {
-    base: store instanceof VectorStore,
     added,
     before,
     filtered,

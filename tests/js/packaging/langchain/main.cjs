@@ -2,4 +2,6 @@
 
 const { TwindexVectorStore } = require('twindex/langchain');
 
-import('./chain.mjs').then(async ({ run }) => console.log(JSON.stringify(await run(TwindexVectorStore, 'stores'))));
+import('./chain.mjs').then(async ({ run }) =>
+  console.log(JSON.stringify(await run(TwindexVectorStore, 'stores'))),
+);

@@ -1,5 +1,14 @@
 // Each way to give the module, in a worker of its own, since only the first counts.
-const SOURCES = ['url', 'address', 'response', 'promisedResponse', 'untypedResponse', 'bytes', 'buffer', 'module'];
+const SOURCES = [
+  'url',
+  'address',
+  'response',
+  'promisedResponse',
+  'untypedResponse',
+  'bytes',
+  'buffer',
+  'module',
+];
 
 const run = (source) =>
   new Promise((resolve, reject) => {

@@ -27,7 +27,11 @@ const addingVectors: TwindexAddVectorsOptions = { dim: 2, upsert: true };
 const opening: TwindexOpenOptions = { upsert: true, dim: 2 };
 const loading: TwindexLoadOptions = { ...opening, indexName: 'manual' };
 const saving: TwindexSaveOptions = { indexName: 'manual' };
-const deletions: TwindexDeleteOptions[] = [{ ids: ['a'], ignoreUnknown: true }, { filter: { lang: 'en' } }, { deleteAll: true }];
+const deletions: TwindexDeleteOptions[] = [
+  { ids: ['a'], ignoreUnknown: true },
+  { filter: { lang: 'en' } },
+  { deleteAll: true },
+];
 const filters: Filter[] = [{ lang: { $in: ['en'] } }, ({ metadata }) => metadata['lang'] === 'en'];
 
 export async function make(): Promise<TwindexVectorStore[]> {
@@ -48,15 +52,30 @@ export async function make(): Promise<TwindexVectorStore[]> {
 export async function use(store: TwindexVectorStore): Promise<void> {
   const base: LangChainStore = store;
   const general: VectorStoreInterface = store;
-  const documents: DocumentInterface[] = [new Document({ pageContent: 'a', metadata: { lang: 'en' }, id: 'a' })];
+  const documents: DocumentInterface[] = [
+    new Document({ pageContent: 'a', metadata: { lang: 'en' }, id: 'a' }),
+  ];
   const ids: string[] = await store.addDocuments(documents, adding);
   ids.push(...(await store.addVectors([[1, 2]], documents, addingVectors)));
   for (const filter of filters) {
     const found: TwindexDocument[] = await store.similaritySearch('a', 3, filter);
     const scored: [TwindexDocument, number][] = await store.similaritySearchWithScore('a', { k: 3, filter });
-    const byVector: [TwindexDocument, number][] = await store.similaritySearchVectorWithScore([1, 2], 3, filter);
-    const diverse: TwindexDocument[] = await store.maxMarginalRelevanceSearch('a', { k: 3, fetchK: 9, lambda: 0.2, filter });
-    const texts: string[] = [...found, ...diverse, ...[...scored, ...byVector].map(([document]) => document)].map(({ pageContent }) => pageContent);
+    const byVector: [TwindexDocument, number][] = await store.similaritySearchVectorWithScore(
+      [1, 2],
+      3,
+      filter,
+    );
+    const diverse: TwindexDocument[] = await store.maxMarginalRelevanceSearch('a', {
+      k: 3,
+      fetchK: 9,
+      lambda: 0.2,
+      filter,
+    });
+    const texts: string[] = [
+      ...found,
+      ...diverse,
+      ...[...scored, ...byVector].map(([document]) => document),
+    ].map(({ pageContent }) => pageContent);
     const retriever: BaseRetrieverInterface = store.asRetriever({ k: 3, searchType: 'mmr', filter });
     void [texts, await retriever.invoke('a')];
   }

@@ -3,7 +3,12 @@ import twindex = require('twindex');
 
 export async function run(): Promise<string[]> {
   await twindex.init(new URL('file:///twindex.wasm'));
-  const store = await twindex.VectorStore.fromVectors(new Float32Array([1, 2]), [{ pageContent: 'a' }], null, { dim: 2 });
+  const store = await twindex.VectorStore.fromVectors(
+    new Float32Array([1, 2]),
+    [{ pageContent: 'a' }],
+    null,
+    { dim: 2 },
+  );
   const hits: [twindex.Document, number][] = await store.similaritySearchVectorWithScore([1, 2], { k: 1 });
   return hits.map(([{ id }]) => id);
 }

@@ -73,7 +73,15 @@ const page: Page = { url: '/', depth: 1 };
 const signal: AbortSignal = new AbortController().signal;
 const cancellable: Cancellable = { signal };
 
-const strategies: DistanceStrategy[] = ['EUCLIDEAN_DISTANCE', 'MAX_INNER_PRODUCT', 'DOT_PRODUCT', 'COSINE', 'l2', 'ip', 'cosine'];
+const strategies: DistanceStrategy[] = [
+  'EUCLIDEAN_DISTANCE',
+  'MAX_INNER_PRODUCT',
+  'DOT_PRODUCT',
+  'COSINE',
+  'l2',
+  'ip',
+  'cosine',
+];
 const warned = (warning: StoreWarning): void => {
   same<typeof warning.code, 'relevance_out_of_range' | 'no_relevant_docs'>();
 };
@@ -99,7 +107,11 @@ const documents: DocumentInput[] = [
   { pageContent: 'b', metadata: page, id: 'b' },
   { pageContent: 'c', metadata: null, id: null },
 ];
-const vectors: Vectors[] = [new Float32Array(6), [[1, 2], new Float32Array(2), new Float64Array(2)], [] as const];
+const vectors: Vectors[] = [
+  new Float32Array(6),
+  [[1, 2], new Float32Array(2), new Float64Array(2)],
+  [] as const,
+];
 const vector: Vector = [1, 2] as const;
 
 const operators: FieldOperators = {
@@ -128,7 +140,12 @@ const searchOptions: SearchOptions = { k: 4, filter: conditions, fetchK: 20, sco
 const mmrOptions: MmrOptions = { ...searchOptions, lambda: 0.5 };
 const types: SearchType[] = ['similarity', 'similarity_score_threshold', 'mmr'];
 const retrieverOptions: RetrieverOptions = { searchType: 'mmr', searchKwargs: mmrOptions };
-const deletions: DeleteOptions[] = [{ ids: ['a'] }, { ids: ['a'] as const, ignoreUnknown: true }, { filter: {} }, { filter: () => true }];
+const deletions: DeleteOptions[] = [
+  { ids: ['a'] },
+  { ids: ['a'] as const, ignoreUnknown: true },
+  { filter: {} },
+  { filter: () => true },
+];
 
 export async function make(): Promise<VectorStore[]> {
   return [
@@ -164,12 +181,27 @@ export async function use(store: VectorStore): Promise<void> {
   for (const filter of filters) {
     same<Promise<Document[]>, ReturnType<typeof store.similaritySearch>>();
     const found: Document[] = await store.similaritySearch('a', 3, filter);
-    const scored: [Document, number][] = await store.similaritySearchWithScore('a', { ...searchOptions, filter });
+    const scored: [Document, number][] = await store.similaritySearchWithScore('a', {
+      ...searchOptions,
+      filter,
+    });
     const byVector: Document[] = await store.similaritySearchByVector(vector, 3, filter);
-    const scoredByVector: [Document, number][] = await store.similaritySearchVectorWithScore(vector, 3, filter);
+    const scoredByVector: [Document, number][] = await store.similaritySearchVectorWithScore(
+      vector,
+      3,
+      filter,
+    );
     const batch: [Document, number][][] = await store.similaritySearchBatch(['a', 'b'], 3, filter);
-    const relevant: [Document, number][] = await store.similaritySearchWithRelevanceScores('a', searchOptions, null);
-    read([...found, ...byVector, ...[...scored, ...scoredByVector, ...batch.flat(), ...relevant].map(([document]) => document)]);
+    const relevant: [Document, number][] = await store.similaritySearchWithRelevanceScores(
+      'a',
+      searchOptions,
+      null,
+    );
+    read([
+      ...found,
+      ...byVector,
+      ...[...scored, ...scoredByVector, ...batch.flat(), ...relevant].map(([document]) => document),
+    ]);
   }
   await store.similaritySearchBatch(new Float32Array(4));
   await store.similaritySearchBatch([vector, [1, 2]], searchOptions);
@@ -185,7 +217,8 @@ export async function use(store: VectorStore): Promise<void> {
   read(await retriever.invoke('a', { k: 2, filter: null }));
   ids.push(...(await retriever.addDocuments(documents, addOptions)));
 
-  for (const deletion of deletions) same<Promise<number>, ReturnType<typeof store.delete>>(), await store.delete(deletion);
+  for (const deletion of deletions)
+    (same<Promise<number>, ReturnType<typeof store.delete>>(), await store.delete(deletion));
   read(await store.getByIds(ids));
   same<Promise<void>, ReturnType<typeof store.mergeFrom>>();
   await store.mergeFrom(store);
@@ -203,7 +236,18 @@ export async function use(store: VectorStore): Promise<void> {
   same<typeof info.simd, 'simd128' | 'relaxed-simd'>();
   same<typeof info.distanceStrategy, 'EUCLIDEAN_DISTANCE' | 'MAX_INNER_PRODUCT' | 'COSINE'>();
   same<typeof info.normalizeL2, boolean>();
-  void [bytes.length, removed, count, all, one[0], every[0], info.count, info.kind, info.vectorBytes, info.documentBytes];
+  void [
+    bytes.length,
+    removed,
+    count,
+    all,
+    one[0],
+    every[0],
+    info.count,
+    info.kind,
+    info.vectorBytes,
+    info.documentBytes,
+  ];
 
   for await (const document of store) read([document]);
   for await (const document of store.documents()) read([document]);

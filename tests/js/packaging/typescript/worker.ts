@@ -23,10 +23,20 @@ declare const worker: RunningWorker;
 declare const page: Worker;
 declare const documents: DocumentInput[];
 
-const given: TransferOptions & AddVectorsOptions = { transfer: true, dim: 2, signal: new AbortController().signal };
+const given: TransferOptions & AddVectorsOptions = {
+  transfer: true,
+  dim: 2,
+  signal: new AbortController().signal,
+};
 const storeOptions: StoreOptions = { distanceStrategy: 'cosine', onWarning: ({ code }) => code };
 const openOptions: OpenOptions = { ...storeOptions, dim: 2 };
-const workers: WorkerOptions[] = [{}, { worker }, { worker: page }, { worker: new URL('https://example.org/host.mjs') }, { worker: 'host.mjs' }];
+const workers: WorkerOptions[] = [
+  {},
+  { worker },
+  { worker: page },
+  { worker: new URL('https://example.org/host.mjs') },
+  { worker: 'host.mjs' },
+];
 
 export async function make(bytes: ArrayBuffer): Promise<VectorStore[]> {
   for (const options of workers) await init(undefined, options);
@@ -46,7 +56,11 @@ export async function use(store: VectorStore, other: VectorStore): Promise<strin
   const ids: string[] = await store.addVectors(vectors, documents, given);
   await store.upsertVectors(vectors, documents, given);
   await store.mergeFrom(other);
-  const hits: [Document, number][] = await store.similaritySearchWithScore('a', { k: 3 }, (document: Document) => document.id !== 'b');
+  const hits: [Document, number][] = await store.similaritySearchWithScore(
+    'a',
+    { k: 3 },
+    (document: Document) => document.id !== 'b',
+  );
   for await (const { id } of store) ids.push(id);
   const onPage: MainVectorStore = await MainVectorStore.deserialize(await store.serialize());
   onPage.free();

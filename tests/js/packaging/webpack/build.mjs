@@ -7,10 +7,18 @@ const stats = await new Promise((resolve, reject) => {
   const bundles = [
     { entry: './src/main.js', output: { path: folder('public') } },
     { entry: './src/server.js', output: { path: folder('server') }, target: 'node' },
-    { entry: './src/server.js', output: { path: folder('external') }, target: 'node', externals: { twindex: 'commonjs twindex', 'twindex/worker': 'commonjs twindex/worker' } },
+    {
+      entry: './src/server.js',
+      output: { path: folder('external') },
+      target: 'node',
+      externals: { twindex: 'commonjs twindex', 'twindex/worker': 'commonjs twindex/worker' },
+    },
   ];
   const defaults = { context: folder('.'), mode: 'production' };
-  webpack(bundles.map((bundle) => ({ ...defaults, ...bundle })), (error, made) => (error ? reject(error) : resolve(made)));
+  webpack(
+    bundles.map((bundle) => ({ ...defaults, ...bundle })),
+    (error, made) => (error ? reject(error) : resolve(made)),
+  );
 });
 const { errors, warnings } = stats.toJson({ all: false, errors: true, warnings: true });
 // What webpack says of every application that has a file above 244 KiB, the WebAssembly module here.

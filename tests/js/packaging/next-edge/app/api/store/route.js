@@ -6,7 +6,16 @@ export const runtime = 'edge';
 
 export async function GET() {
   await init(module);
-  const store = await VectorStore.fromVectors([[3, 4], [0, 1]], [{ pageContent: 'a', id: 'a' }, { pageContent: 'b', id: 'b' }]);
+  const store = await VectorStore.fromVectors(
+    [
+      [3, 4],
+      [0, 1],
+    ],
+    [
+      { pageContent: 'a', id: 'a' },
+      { pageContent: 'b', id: 'b' },
+    ],
+  );
   const hits = await store.similaritySearchVectorWithScore([3, 3], 2, ({ id }) => id !== 'b');
   return Response.json(hits.map(([{ id }, score]) => [id, score]));
 }
