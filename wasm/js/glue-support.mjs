@@ -64,30 +64,31 @@ let seen;
  * @param {number} long
  */
 export function inspect(list, at, long) {
-  /** @param {string} field */
-  const name = (field) => `documents[${at}]${field}`;
-  /**
-   * @param {string} field
-   * @param {unknown} value
-   */
-  const check = (field, value) => {
-    if (typeof value !== 'string') throw wrong(name(field), 'a string', value);
-    if (!isWellFormed(value)) throw wrong(name(field), 'a string of well-formed Unicode', value);
-  };
   const document = /** @type {any} */ (list[at]);
   if (typeof document !== 'object' || document === null) {
-    throw wrong(name(''), 'a document, { pageContent, metadata?, id? }', document);
+    throw wrong(`documents[${at}]`, 'a document, { pageContent, metadata?, id? }', document);
   }
   try {
     const { pageContent, id, metadata } = document;
     seen = { pageContent, id, metadata };
   } catch (cause) {
-    throw new VectorStoreError(`${name('')} cannot be read: ${describe(cause)}`, 'invalid_argument', { cause });
+    throw new VectorStoreError(`documents[${at}] cannot be read: ${describe(cause)}`, 'invalid_argument', { cause });
   }
-  check('.pageContent', seen.pageContent);
-  const hasId = (seen.id ?? undefined) !== undefined;
-  if (hasId) check('.id', seen.id);
-  return (hasId ? 1 : 0) + ((seen.metadata ?? undefined) !== undefined ? 2 : 0) + (seen.pageContent.length > long ? 4 : 0);
+  checkText(seen.pageContent, at, 'pageContent');
+  const hasId = seen.id !== undefined && seen.id !== null;
+  if (hasId) checkText(seen.id, at, 'id');
+  const hasMetadata = seen.metadata !== undefined && seen.metadata !== null;
+  return (hasId ? 1 : 0) + (hasMetadata ? 2 : 0) + (seen.pageContent.length > long ? 4 : 0);
+}
+
+/**
+ * @param {unknown} value
+ * @param {number} at
+ * @param {string} field
+ */
+function checkText(value, at, field) {
+  if (typeof value !== 'string') throw wrong(`documents[${at}].${field}`, 'a string', value);
+  if (!isWellFormed(value)) throw wrong(`documents[${at}].${field}`, 'a string of well-formed Unicode', value);
 }
 
 export const seenText = () => seen.pageContent;

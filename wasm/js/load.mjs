@@ -98,7 +98,8 @@ function unavailable(what, cause) {
 async function compile(source) {
   const { ownWasm, relaxedIsSound, wasmAt } = getPlatform();
   let given = await source;
-  if (given instanceof WebAssembly.Module) return given;
+  // Edge runtimes make modules in a realm of their own.
+  if (Object.prototype.toString.call(given) === '[object WebAssembly.Module]') return /** @type {WebAssembly.Module} */ (given);
   if (given === undefined || given === null) {
     given = await ownWasm(relaxedIsSound && hasRelaxedSimd());
   } else if (typeof given === 'string' || given instanceof URL) {

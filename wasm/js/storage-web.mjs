@@ -112,7 +112,7 @@ async function removeAbandoned(place) {
   const folder = await openFolder(place);
   for (const [name, files] of await filesIn(folder)) {
     if (files.length === 1 && (await newest(files))) continue;
-    await navigator.locks.request(lockOf(place, name), { ifAvailable: true }, async (lock) => {
+    await globalThis.navigator.locks.request(lockOf(place, name), { ifAvailable: true }, async (lock) => {
       if (folder && lock) await removeOlder(folder, name);
     });
   }
@@ -132,7 +132,7 @@ function folderName(directory = 'twindex') {
 async function openFolder(name, create = false) {
   if (!globalThis.FileSystemFileHandle?.prototype.createWritable) return undefined;
   try {
-    const root = await navigator.storage.getDirectory?.();
+    const root = await globalThis.navigator?.storage?.getDirectory?.();
     return await root?.getDirectoryHandle(name, { create });
   } catch (cause) {
     if (isNamed(cause, 'SecurityError')) return undefined;

@@ -63,9 +63,21 @@ function compile(name, features) {
   const { module, glue } = shortenImports(readFileSync(join(out, 'optimized.wasm')), readFileSync(join(out, 'glue.js'), 'utf8'));
   writeFileSync(join(dist, `${name}.wasm`), module);
   // What runs soon is ours to run: a trap there would otherwise be nobody's.
-  const guarded = glue.replace(/^(\s+)queueMicrotask\((\w+)\);$/m, '$1soon($2);');
-  if (guarded === glue) throw new Error('the glue has changed: it does not call queueMicrotask');
-  return `import { soon } from './glue-support.mjs';\n${guarded}`;
+  const guarded = replaced(glue, /^(\s+)queueMicrotask\((\w+)\);$/m, '$1soon($2);');
+  // Edge runtimes start modules of another realm.
+  const started = replaced(guarded, 'instance instanceof WebAssembly.Instance', "'exports' in instance");
+  return `import { soon } from './glue-support.mjs';\n${started}`;
+}
+
+/**
+ * @param {string} glue
+ * @param {string | RegExp} what
+ * @param {string} by
+ */
+function replaced(glue, what, by) {
+  const changed = glue.replace(what, by);
+  if (changed === glue) throw new Error(`the glue has changed: ${what} is not in it`);
+  return changed;
 }
 
 /** @type {import('esbuild').BuildOptions} */
@@ -128,6 +140,7 @@ const errorCjs = { './error.mjs': './error.cjs', './places.cjs': './places.cjs' 
 await Promise.all([
   forBrowsers('error.mjs', 'error.mjs', {}),
   forBrowsers('web.mjs', 'index.mjs', error),
+  forBrowsers('edge.mjs', 'edge.mjs', error),
   forBrowsers('worker.mjs', 'worker.mjs', error),
   forBrowsers('worker-host.mjs', 'worker-host.mjs', { ...error, './web.mjs': './index.mjs' }),
   forNode('error.mjs', 'error.cjs', {}),

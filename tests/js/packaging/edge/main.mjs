@@ -15,7 +15,7 @@ for (const name of ['compile', 'compileStreaming', 'instantiateStreaming']) WebA
 WebAssembly.Module = new Proxy(WebAssembly.Module, { construct: refuse });
 for (const name of ['navigator', 'process', 'Blob', 'Worker', 'XMLHttpRequest']) delete globalThis[name];
 
-const { init, VectorStore } = await import(new URL(exports['.'].default.default, folder).href);
+const { init, VectorStore } = await import(new URL(exports['.']['edge-light'].default, folder).href);
 
 await init(module);
 const store = await VectorStore.fromVectors(
