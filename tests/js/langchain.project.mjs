@@ -29,6 +29,7 @@ const require = createRequire(join(project, 'import.mjs'));
  * @typedef {typeof import('../../wasm/js/index.js') & typeof import('../../wasm/js/langchain.js')
  *   & Pick<typeof import('@langchain/core/documents'), 'Document'>
  *   & Pick<typeof import('@langchain/core/embeddings'), 'Embeddings'>
+ *   & Pick<typeof import('@langchain/core/example_selectors'), 'SemanticSimilarityExampleSelector'>
  *   & Pick<typeof import('@langchain/core/indexing'), 'index' | 'RecordManager'>
  *   & Pick<typeof import('@langchain/core/runnables'), 'RunnableSequence'>
  *   & { LangChainStore: typeof import('@langchain/core/vectorstores').VectorStore }
@@ -49,6 +50,7 @@ async function world(get) {
   return {
     ...(await get('@langchain/core/documents')),
     ...(await get('@langchain/core/embeddings')),
+    ...(await get('@langchain/core/example_selectors')),
     ...(await get('@langchain/core/indexing')),
     ...(await get('@langchain/core/runnables')),
     ...(await get('twindex')),

@@ -426,6 +426,17 @@ for (const [way, world] of Object.entries(worlds)) {
       assert.deepEqual(await contents(), changed.map(({ pageContent }) => pageContent).sort());
     });
 
+    test("LangChain's example selectors choose among what it holds", async () => {
+      const examples = [{ dish: 'soup', tool: 'spoon' }, { dish: 'roast', tool: 'fork' }];
+      const options = { k: 1, inputKeys: ['dish'], exampleKeys: ['tool'], batchSize: 1 };
+      const embeddings = new Letters();
+      const selector = await world.SemanticSimilarityExampleSelector.fromExamples(examples, embeddings, TwindexVectorStore, options);
+      assert.deepEqual(await selector.selectExamples({ dish: 'soups' }), [{ tool: 'spoon' }]);
+      await selector.addExample({ dish: 'stew, stewed', tool: 'ladle' });
+      assert.deepEqual(await selector.selectExamples({ dish: 'stewed' }), [{ tool: 'ladle' }]);
+      assert.deepEqual(embeddings.batches, [['soup'], ['roast'], ['stew, stewed']]);
+    });
+
     test('a store that is there already can be used, or one that is made when it is needed', async () => {
       const embeddings = new Letters();
       const plain = await VectorStore.fromDocuments(documents(), embeddings);

@@ -1,6 +1,7 @@
 // A program that uses the store in LangChain.js. The compiler says whether the types that come back are what they are said to be.
 import { Document, type DocumentInterface } from '@langchain/core/documents';
 import { Embeddings } from '@langchain/core/embeddings';
+import { SemanticSimilarityExampleSelector } from '@langchain/core/example_selectors';
 import { index, type RecordManagerInterface } from '@langchain/core/indexing';
 import { RunnableSequence } from '@langchain/core/runnables';
 import { SaveableVectorStore, VectorStore as LangChainStore, VectorStoreRetriever, type VectorStoreInterface } from '@langchain/core/vectorstores';
@@ -112,6 +113,8 @@ export async function use(store: TwindexVectorStore, recordManager: RecordManage
   await store.save('directory', saveOptions);
   const plain: VectorStore = await store.store;
   await index({ docsSource: documents, recordManager, vectorStore: store, options: { cleanup: 'full' } });
+
+  await SemanticSimilarityExampleSelector.fromExamples([{ dish: 'soup' }], embeddings, TwindexVectorStore, { k: 1 });
 
   const chain = RunnableSequence.from([
     store.asRetriever(),

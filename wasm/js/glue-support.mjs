@@ -171,7 +171,8 @@ export function listOf(value) {
   if (!Array.isArray(value)) return undefined;
   /** @type {unknown[]} */
   const items = [];
-  for (let at = 0; at < value.length; at++) {
+  const { length } = value;
+  for (let at = 0; at < length; at++) {
     const item = value[at];
     if (item === undefined && !(at in value)) {
       items.push(HOLE);
@@ -258,7 +259,7 @@ export function viewOf(value) {
 }
 
 /** Whether the memory of a typed array or a buffer was given away. @param {unknown} value */
-export const isDetached = (value) => viewOf(value) === null;
+export const isDetached = (value) => viewOf(ArrayBuffer.isView(value) ? value.buffer : value) === null;
 
 /**
  * Lays the vectors of a list side by side, each number checked: nothing is turned into a number that is none.

@@ -415,7 +415,7 @@ export class VectorStore implements AsyncIterable<Document> {
   ): Promise<[Document, number][]>;
 
   /** A search of the type asked for. */
-  search(query: string, searchType: SearchType, options?: MmrOptions): Promise<Document[]>;
+  search(query: string, searchType: SearchType, options?: number | MmrOptions): Promise<Document[]>;
 
   /** A retriever over this store. `score_threshold_required` for that search type without a threshold. */
   asRetriever(options?: RetrieverOptions): Promise<Retriever>;

@@ -65,7 +65,9 @@ export class TwindexVectorStore extends /** @type {Base} */ (SaveableVectorStore
    * @param {import('./langchain.js').TwindexFromArgs} [args]
    */
   static async fromTexts(texts, metadatas, embeddings, args) {
-    const { ids, onProgress, signal, ...own } = args ?? {};
+    // LangChain's example selectors hand their own options on to the store.
+    const { k, inputKeys, exampleKeys, ...rest } = /** @type {import('./langchain.js').TwindexFromArgs & Record<string, unknown>} */ (args ?? {});
+    const { ids, onProgress, signal, ...own } = rest;
     const made = new this(embeddings, own);
     const given = Array.isArray(metadatas) && metadatas.length === 0 ? null : metadatas;
     await made.#ask((store) => store.addTexts(texts, given, { ids, onProgress, signal, batchSize: own.batchSize }));

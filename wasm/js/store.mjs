@@ -12,6 +12,11 @@ import { getPlatform } from './platform.mjs';
 /** Documents fetched at a time by an iteration. */
 const PAGE = 256;
 
+/** The options that say what a store is. */
+const OF_STORES = ['distanceStrategy', 'normalizeL2', 'dim', 'relevanceScoreFn', 'onWarning'];
+const OF_ADDING = ['ids', 'batchSize', 'onProgress', 'signal'];
+const OF_ADDING_VECTORS = ['ids', 'dim', 'signal'];
+
 /** What only this module has: `new` is no way to a store. */
 const TOKEN = Symbol('made by a method of VectorStore');
 
@@ -48,7 +53,7 @@ export class VectorStore {
    * @param {unknown} [options]
    */
   static async fromTexts(texts, metadatas, embeddings, options) {
-    return filled(embeddings, options, ['signal'], (inner, rest) => inner.addTexts(texts, metadatas, rest));
+    return filled(embeddings, options, OF_ADDING, (inner, rest) => inner.addTexts(texts, metadatas, rest));
   }
 
   /**
@@ -57,7 +62,7 @@ export class VectorStore {
    * @param {unknown} [options]
    */
   static async fromDocuments(documents, embeddings, options) {
-    return filled(embeddings, options, ['signal'], (inner, rest) => inner.addDocuments(documents, rest));
+    return filled(embeddings, options, OF_ADDING, (inner, rest) => inner.addDocuments(documents, rest));
   }
 
   /**
@@ -67,7 +72,7 @@ export class VectorStore {
    * @param {unknown} [options]
    */
   static async fromVectors(vectors, documents, embeddings, options) {
-    return filled(embeddings, options, ['dim', 'signal'], (inner, rest) => inner.addVectors(vectors, documents, rest));
+    return filled(embeddings, options, OF_ADDING_VECTORS, (inner, rest) => inner.addVectors(vectors, documents, rest));
   }
 
   /**
@@ -86,7 +91,7 @@ export class VectorStore {
    * @param {object | null} [options]
    */
   static async load(name, embeddings, options) {
-    const { directory, ...rest } = optionsOf(options);
+    const { directory, ...rest } = known(optionsOf(options), ['directory', ...OF_STORES, 'signal']);
     const where = storageOptions({ directory, signal: rest.signal });
     return getPlatform().storage.load(name, where, async (saved) =>
       VectorStore.deserialize(await collect(saved), embeddings, rest),
@@ -307,26 +312,23 @@ async function made(make) {
   return new VectorStore(TOKEN, await guarded(async () => make(module)));
 }
 
-/** The options that say what a store is; the others say how documents are added. */
-const OF_STORES = ['distanceStrategy', 'normalizeL2', 'dim', 'relevanceScoreFn', 'onWarning'];
-
 /**
  * A new store with documents in it, or none at all.
  *
  * @param {unknown} embeddings
  * @param {unknown} options
- * @param {string[]} ofBoth The options that say something to the store and to what adds.
+ * @param {string[]} ofAdding The options that say something to what adds; a signal, and perhaps a dimension, say something to the store as well.
  * @param {(inner: Inner, options: unknown) => Promise<unknown>} add
  */
-async function filled(embeddings, options, ofBoth, add) {
+async function filled(embeddings, options, ofAdding, add) {
   /** @type {Record<string, unknown>} */
   const own = {};
   /** @type {Record<string, unknown>} */
   const rest = {};
-  for (const [key, value] of Object.entries(optionsOf(options))) {
-    const shared = ofBoth.includes(key);
-    if (shared || OF_STORES.includes(key)) own[key] = value;
-    if (shared || !OF_STORES.includes(key)) rest[key] = value;
+  const given = known(optionsOf(options), [...OF_STORES, ...ofAdding]);
+  for (const [key, value] of Object.entries(given)) {
+    if (OF_STORES.includes(key) || key === 'signal') own[key] = value;
+    if (ofAdding.includes(key)) rest[key] = value;
   }
   return made(async ({ VectorStore: Inner }) => {
     const inner = new Inner(embeddings, own);
@@ -409,15 +411,22 @@ function optionsOf(options) {
 }
 
 /**
+ * @param {Record<string, unknown>} options
+ * @param {string[]} keys
+ */
+function known(options, keys) {
+  const unknown = Object.keys(options).find((key) => options[key] !== undefined && !keys.includes(key));
+  if (unknown === undefined) return options;
+  const message = `unknown option ${JSON.stringify(unknown)}: expected one of ${keys.join(', ')}`;
+  throw new VectorStoreError(message, 'invalid_option');
+}
+
+/**
  * @param {unknown} options
  * @returns {import('./storage.mjs').StorageOptions}
  */
 function storageOptions(options) {
-  const { directory, signal, ...rest } = optionsOf(options);
-  const [unknown] = Object.keys(rest);
-  if (unknown !== undefined) {
-    throw new VectorStoreError(`unknown option ${JSON.stringify(unknown)}: expected one of directory, signal`, 'invalid_option');
-  }
+  const { directory, signal } = known(optionsOf(options), ['directory', 'signal']);
   if (directory !== undefined && directory !== null && typeof directory !== 'string') {
     throw new VectorStoreError(`option directory: expected a string, got ${describe(directory)}`, 'invalid_option');
   }

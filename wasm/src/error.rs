@@ -60,7 +60,17 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self::new(error.code(), error.to_string())
+        let message = error.to_string();
+        // These name parameters, which have JavaScript's names here.
+        let message = match error {
+            Error::KNotPositive { .. } | Error::InvalidOption { .. } | Error::ScoreThresholdRequired => {
+                let names =
+                    [("fetch_k", "fetchK"), ("lambda_mult", "lambda"), ("score_threshold", "scoreThreshold")];
+                names.iter().fold(message, |message, (core, here)| message.replace(core, here))
+            }
+            _ => message,
+        };
+        Self::new(error.code(), message)
     }
 }
 

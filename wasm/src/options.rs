@@ -67,6 +67,14 @@ impl Options {
         self.get(key)?.map(|value| count(key, &value)).transpose()
     }
 
+    fn dim(&self) -> Result<Option<usize>> {
+        let dim = self.count("dim")?;
+        if dim.is_some_and(|dim| dim > i32::MAX as usize) {
+            return Err(wrong("dim", "less than 2^31", &self.get("dim")?.unwrap_or_default()));
+        }
+        Ok(dim)
+    }
+
     fn boolean(&self, key: &'static str) -> Result<Option<bool>> {
         self.get(key)?
             .map(|value| value.as_bool().ok_or_else(|| wrong(key, "true or false", &value)))
@@ -263,7 +271,7 @@ impl StoreRequest {
                 metric,
                 normalize_l2: options.boolean("normalizeL2")?,
                 kind: None,
-                dim: options.count("dim")?,
+                dim: options.dim()?,
             },
             relevance: options
                 .function("relevanceScoreFn")?
@@ -362,7 +370,7 @@ impl AddVectorsRequest {
     /// `invalid_argument`, `invalid_option`, `empty_vector`.
     pub fn parse(value: &JsValue) -> Result<Self> {
         let options = Options::new(value, ADD_VECTORS)?;
-        let dim = options.count("dim")?;
+        let dim = options.dim()?;
         if dim == Some(0) {
             return Err(Error::EmptyVector.into());
         }

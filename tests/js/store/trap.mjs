@@ -1,0 +1,65 @@
+// @ts-check
+/**
+ * A process of its own: a function that the module calls throws what a trap throws, once, where the first argument says; prints what
+ * becomes of calls, by their codes.
+ */
+
+import { setImmediate as turn } from 'node:timers/promises';
+
+import { loadPackage } from '../lib/package.mjs';
+import { watchModule, wrapImport } from './instance.mjs';
+
+/** The import that throws, and the call that comes to it. */
+const PLACES = /** @type {const} */ ({
+  starting: ['isWellFormed', (/** @type {any} */ store) => store.similaritySearch('q')],
+  working: ['makeDocument', (/** @type {any} */ store) => store.similaritySearchByVector([1, 0])],
+  answered: ['makeDocument', (/** @type {any} */ store) => store.similaritySearch('q')],
+});
+const [name, use] = PLACES[/** @type {keyof typeof PLACES} */ (process.argv[2])];
+
+let armed = false;
+let wrapped = false;
+watchModule((imports) => {
+  wrapped ||= wrapImport(imports, name, (original) => (/** @type {unknown[]} */ ...args) => {
+    if (armed) throw new WebAssembly.RuntimeError('unreachable');
+    return original(...args);
+  });
+});
+const { VectorStore, VectorStoreError } = await loadPackage(process.env.TWINDEX_PACKAGE);
+
+const documents = [{ pageContent: 'a' }, { pageContent: 'b' }];
+const embeddings = { embedDocuments: () => new Promise(() => {}), embedQuery: async () => [1, 0] };
+const store = await VectorStore.fromVectors([[1, 0], [0, 1]], documents, embeddings); // prettier-ignore
+const other = await VectorStore.create(embeddings);
+const retriever = await other.asRetriever();
+if (!wrapped) throw new Error(`the module does not import ${name}`);
+
+/** @param {Promise<unknown>} call */
+const codeOf = (call) =>
+  call.then(
+    (value) => `resolved: ${JSON.stringify(value)}`,
+    (error) => (error instanceof VectorStoreError ? error.code : `raw: ${error}`),
+  );
+
+const pending = codeOf(other.addTexts(['never embedded']));
+await turn();
+armed = true;
+const trapped = use(store);
+/** @type {Error | undefined} */
+let first;
+trapped.catch((/** @type {Error} */ error) => (first = error));
+const along = codeOf(store.serialize());
+console.log('trapped', await codeOf(trapped));
+console.log('along', await along);
+console.log('pending', await pending);
+armed = false;
+console.log('later', await codeOf(store.count()));
+console.log('same error', await other.ids().catch((error) => error === first));
+console.log('other store', await codeOf(other.addVectors([[1]], [{ pageContent: 'x' }])));
+console.log('retriever', await codeOf(retriever.invoke('q')));
+console.log('create', await codeOf(VectorStore.create()));
+console.log('fromTexts', await codeOf(VectorStore.fromTexts(['x'], null, embeddings)));
+console.log('deserialize', await codeOf(VectorStore.deserialize(new Uint8Array(8))));
+store.free();
+other.free();
+console.log('freed', await codeOf(store.count()));

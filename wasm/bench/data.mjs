@@ -1,0 +1,114 @@
+// @ts-check
+/** The rows and queries that are measured. */
+
+import { existsSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { readMatrix, rowOf } from '../../tests/js/lib/npy.mjs';
+
+/** How many rows searches are measured with. */
+export const ROWS = 100_000;
+
+const SEED = 20_240_229;
+const GENERATED = { dim: 384, centres: 500, queries: 100 };
+
+/**
+ * @typedef {object} Data
+ * @property {string} source where it comes from, in words
+ * @property {number} dim
+ * @property {Float32Array<ArrayBuffer>} vectors {@link ROWS} rows
+ * @property {Float32Array<ArrayBuffer>[]} queries
+ * @property {{ pageContent: string, id: string }[]} documents one for each row
+ */
+
+/**
+ * The data of a folder laid out like `data/wordnet`: that one unless told, and if it is not there, made-up rows.
+ *
+ * @param {string | undefined} given
+ * @returns {Data}
+ */
+export function loadData(given) {
+  const shared = process.env.TWINDEX_SHARED ?? fileURLToPath(new URL('../../../shared', import.meta.url));
+  const folder = resolve(given ?? join(shared, 'data', 'wordnet'));
+  return given === undefined && !existsSync(folder) ? generated() : readFolder(folder);
+}
+
+/**
+ * @param {string} folder
+ * @returns {Data}
+ */
+function readFolder(folder) {
+  const matrix = readMatrix(join(folder, 'embeddings.npy'), '<f4');
+  const asked = readMatrix(join(folder, 'query_embeddings.npy'), '<f4');
+  if (asked.columns !== matrix.columns) {
+    throw new Error(`queries of ${matrix.columns} numbers expected, got ${asked.columns}`);
+  }
+  const lines = readFileSync(join(folder, 'corpus.jsonl'), 'utf8').trimEnd().split('\n');
+  if (lines.length !== matrix.rows) throw new Error(`${matrix.rows} documents expected, got ${lines.length}`);
+  const real = Math.min(matrix.rows, ROWS);
+  const documents = Array.from({ length: ROWS }, (_, row) => {
+    const { id, text } = JSON.parse(lines[row % real]);
+    return { pageContent: String(text), id: row < real ? String(id) : `${id} ${Math.floor(row / real)}` };
+  });
+  const more = real < ROWS ? `, the first ${real} of them real, the others near to those` : '';
+  return {
+    source: `${ROWS} rows of ${folder}${more}`,
+    dim: matrix.columns,
+    vectors: filled(matrix.data.subarray(0, real * matrix.columns), matrix.columns, ROWS, 0.1, random(SEED)),
+    queries: Array.from({ length: asked.rows }, (_, row) => rowOf(asked, row).slice()),
+    documents,
+  };
+}
+
+/** @returns {Data} */
+function generated() {
+  const { dim, centres, queries } = GENERATED;
+  const next = random(SEED);
+  const middles = Float32Array.from({ length: centres * dim }, () => next() - 0.5);
+  const vectors = filled(middles, dim, ROWS, 0.5, next);
+  const asked = filled(middles, dim, centres + queries, 0.5, next).subarray(centres * dim);
+  return {
+    source: `${ROWS} rows made up by a seeded generator: there is no data folder`,
+    dim,
+    vectors,
+    queries: Array.from({ length: queries }, (_, row) => asked.slice(row * dim, (row + 1) * dim)),
+    documents: Array.from({ length: ROWS }, (_, row) => ({ pageContent: `the text of row ${row}`, id: `${row}` })),
+  };
+}
+
+/**
+ * These rows, and then copies of them, each moved by about `distance` times its length.
+ *
+ * @param {Float32Array} given
+ * @param {number} dim
+ * @param {number} rows
+ * @param {number} distance
+ * @param {() => number} next
+ */
+function filled(given, dim, rows, distance, next) {
+  const vectors = new Float32Array(rows * dim);
+  vectors.set(given);
+  for (let at = given.length; at < vectors.length; at += dim) {
+    const row = given.subarray(at % given.length, (at % given.length) + dim);
+    // Uniform noise between -1 and 1 is about sqrt(dim / 3) long.
+    const width = distance * Math.hypot(...row) * Math.sqrt(3 / dim);
+    for (let i = 0; i < dim; i++) vectors[at + i] = row[i] + width * (2 * next() - 1);
+  }
+  return vectors;
+}
+
+/**
+ * Numbers from 0 to 1, always the same: Mulberry32.
+ *
+ * @param {number} seed
+ */
+function random(seed) {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
