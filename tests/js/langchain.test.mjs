@@ -304,7 +304,7 @@ for (const [way, world] of Object.entries(worlds)) {
       await store.delete({ filter: { price: { $gt: 6 } } });
       await store.delete({ filter: ({ id }) => id === 'day' });
       assert.deepEqual(await (await store.store).ids(), ['both']);
-      for (const nothing of [undefined, {}, { deleteAll: false }, { deleteAll: true, ids: ['both'] }, { directory: 'x' }]) {
+      for (const nothing of [undefined, {}, { deleteAll: false }, { deleteAll: 'yes' }, { deleteAll: true, ids: ['both'] }, { directory: 'x' }]) {
         await assert.rejects(store.delete(/** @type {any} */ (nothing)), isError(nothing && Object.keys(nothing).length > 0 ? 'invalid_option' : 'no_ids'));
       }
       assert.equal(await (await store.store).count(), 1);

@@ -182,7 +182,12 @@ test('an aborted save rejects with the reason and leaves the old store', async (
   await assert.rejects(storage.save('index', contentOf(2), { directory, signal: AbortSignal.abort(reason) }), isReason);
   for (const at of [0, 2, 4]) {
     const controller = new AbortController();
-    const chunks = contentOf(2, 12 << 20).map((chunk, i) => (i === at ? trap(chunk, () => controller.abort(reason)) : chunk));
+    const chunks = contentOf(2, 12 << 20).map((chunk, i) =>
+      trap(chunk, () => {
+        assert.ok(i <= at, 'what comes after is not written any more');
+        if (i === at) controller.abort(reason);
+      }),
+    );
     await assert.rejects(storage.save('index', chunks, { directory, signal: controller.signal }), isReason);
   }
   await assert.rejects(storage.load('index', { directory, signal: AbortSignal.abort(reason) }, readAll), isReason);

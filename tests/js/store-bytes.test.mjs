@@ -27,7 +27,7 @@ async function codeOf(damaged) {
 }
 
 describe('bytes of another format', () => {
-  /** @type {[what: string, bytes: Uint8Array, message: RegExp][]} */
+  /** @type {[what: string, bytes: Uint8Array<ArrayBuffer>, message: RegExp][]} */
   const foreign = [
     ['nothing', new Uint8Array(), /an empty file$/],
     ['a pickle', new Uint8Array([0x80, 4, 0x95, 0, 0]), /a Python pickle/],

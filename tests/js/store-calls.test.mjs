@@ -42,7 +42,6 @@ const EMBEDDING = [
 
 /** The others. @type {[name: string, call: (store: any, signal: any) => Promise<any>][]} */
 const DIRECT = [
-  ['create', (_, signal) => VectorStore.create(null, { signal })],
   ['fromVectors', (_, signal) => VectorStore.fromVectors([[1]], [{ pageContent: 'x' }], null, { signal })],
   ['deserialize', async (store, signal) => VectorStore.deserialize(await store.serialize(), null, { signal })],
   ['addVectors', (store, signal) => store.addVectors([[1, 2, 3]], [{ pageContent: 'x' }], { signal })],

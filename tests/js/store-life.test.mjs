@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { VectorStore, abc, deferred, embed, embeddings, idsOf, isError, refused, run, turn } from './store/twindex.mjs';
+import { VectorStore, abc, deferred, embed, idsOf, isError, refused, run, turn } from './store/twindex.mjs';
 
 /** Every method of a store. @type {Record<string, (store: any) => Promise<unknown>>} */
 const METHODS = {
@@ -86,13 +86,13 @@ describe('a store that was freed', () => {
 
 describe('freeing lets calls under way end', () => {
   for (const [name, call] of Object.entries(METHODS)) {
-    if (['save', 'mergeFrom'].includes(name)) continue;
+    if (['save', 'mergeFrom', 'documents'].includes(name)) continue;
     test(`as if it had not been called: ${name}`, async () => {
       const [store, twin] = [await abc(), await abc()];
       const calling = call(store);
       store.free();
       const [ended, expected] = [await calling, await call(twin)];
-      if (/^(add|upsert|as|documents|serialize)/.test(name)) assert.equal(typeof ended, typeof expected);
+      if (/^(?:add|upsert|as|serialize)/.test(name)) assert.equal(typeof ended, typeof expected);
       else assert.deepEqual(ended, expected);
     });
   }
@@ -178,7 +178,6 @@ describe('the module`s memory is as large as after 10', () => {
     ['after 200 stores of 10,000 vectors that were used', 'uses', 32, 200],
     ['after 200 stores that `using` has disposed of', 'disposes', 32, 200],
     ['after 200 stores that were forgotten', 'forgets', 32, 200],
-    ['after 200 stores that were forgotten with calls that nobody answers', 'forgetsCalls', 32, 200],
     ['after 200 stores whose calls were cancelled', 'aborts', 32, 200],
   ];
   for (const [what, way, dim, rounds] of ways) {
@@ -189,7 +188,7 @@ describe('the module`s memory is as large as after 10', () => {
       assert.deepEqual([early.round, late.round], [10, rounds]);
       assert.ok(early.bytes > 1e6, `${early.bytes} bytes`);
       // What is forgotten goes a little later than what is freed.
-      const allowed = way.startsWith('forgets') ? 1.5 * early.bytes : early.bytes;
+      const allowed = way === 'forgets' ? 1.5 * early.bytes : early.bytes;
       assert.ok(late.bytes <= allowed, `${early.bytes} bytes after 10, ${late.bytes} after ${rounds}`);
     });
   }
@@ -197,14 +196,14 @@ describe('the module`s memory is as large as after 10', () => {
 
 describe('a trap', () => {
   const broken = 'internal_error';
-  for (const place of ['starting', 'working', 'answered']) {
-    test(`while a call is ${place} ends every call, none hangs, and the process goes on`, () => {
+  for (const place of ['starting', 'working', 'working on an answer']) {
+    test(`while it is ${place} ends every call, none hangs, and the process goes on`, () => {
       const { status, stderr, lines } = run('trap.mjs', [place]);
       assert.deepEqual([status, stderr], [0, '']);
-      const along = lines[1];
-      assert.match(along ?? '', /^along (?:internal_error|resolved: )/);
-      assert.deepEqual(lines.toSpliced?.(1, 1) ?? [lines[0], ...lines.slice(2)], [
-        `trapped ${broken}`,
+      const [trapped, along, ...others] = lines;
+      assert.equal(trapped, `trapped ${broken}`);
+      assert.match(along ?? '', /^along (?:internal_error|resolved)$/);
+      assert.deepEqual(others, [
         `pending ${broken}`,
         `later ${broken}`,
         'same error true',
@@ -228,5 +227,4 @@ test('a call that is refused leaves the bytes as they were, thousands of times',
   assert.deepEqual(await store.serialize(), before);
   await refused(store, () => store.addVectors([[1, 2]], [{ pageContent: 'x' }]), isError('dimension_mismatch'));
   assert.deepEqual(idsOf(await store.similaritySearch('c', 1)), ['c']);
-  void embeddings;
 });

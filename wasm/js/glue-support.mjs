@@ -17,6 +17,9 @@ export function panicked(message) {
   for (const reject of [...underWay]) reject(broken);
 }
 
+/** Whether a defect has ended the module: it takes no call any more, nor what is given back to it. */
+export const isBroken = () => broken !== undefined;
+
 /**
  * Runs a call into the module; a trap, which is a defect, ends it and every later one with `internal_error`.
  * @template T

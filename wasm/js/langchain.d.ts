@@ -110,7 +110,10 @@ export class TwindexVectorStore extends SaveableVectorStore {
   /** Its name when LangChain writes it down. */
   static lc_name(): string;
 
-  /** A store of texts, with one metadata object for each, or one for all; an empty list stands for none. */
+  /**
+   * A store of texts, with one metadata object for each, or one for all; an empty list stands for none. Texts are only ever added: `upsert` holds for
+   * what comes later.
+   */
   static fromTexts(
     texts: string[],
     metadatas: object[] | object,

@@ -2,7 +2,7 @@
 // The class that users see: it loads the module, hands every call to the class that Rust exports, and keeps stores by name.
 
 import { VectorStoreError } from './error.mjs';
-import { describe, guarded, isSignal, wrong } from './glue-support.mjs';
+import { describe, guarded, isBroken, isSignal, wrong } from './glue-support.mjs';
 import { ready } from './load.mjs';
 import { getPlatform } from './platform.mjs';
 
@@ -264,7 +264,7 @@ export class VectorStore {
     const inner = this.#inner;
     this.#inner = undefined;
     // A call that is just starting gives it back when it has started.
-    if (this.#starting === 0) inner?.free();
+    if (this.#starting === 0 && !isBroken()) inner?.free();
   }
 
   #open() {
@@ -285,7 +285,7 @@ export class VectorStore {
       try {
         return inner[name](...args);
       } finally {
-        if (--this.#starting === 0 && !this.#inner) inner.free();
+        if (--this.#starting === 0 && !this.#inner && !isBroken()) inner.free();
       }
     });
   }

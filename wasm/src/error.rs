@@ -64,9 +64,11 @@ impl From<Error> for Failure {
         // These name parameters, which have JavaScript's names here.
         let message = match error {
             Error::KNotPositive { .. } | Error::InvalidOption { .. } | Error::ScoreThresholdRequired => {
-                let names =
-                    [("fetch_k", "fetchK"), ("lambda_mult", "lambda"), ("score_threshold", "scoreThreshold")];
-                names.iter().fold(message, |message, (core, here)| message.replace(core, here))
+                let names = ["fetch_k fetchK", "lambda_mult lambda", "score_threshold scoreThreshold"];
+                names
+                    .iter()
+                    .filter_map(|name| name.split_once(' '))
+                    .fold(message, |message, (core, here)| message.replace(core, here))
             }
             _ => message,
         };

@@ -1,7 +1,6 @@
 // @ts-check
 /** Real browsers that keep what they store in a profile on disk, can be killed, and can be started again. */
 
-import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -71,17 +70,24 @@ export async function launch(name, { profile, prefs = {} } = {}) {
       await browser.close();
       if (profile === undefined) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
     },
-    /** Ends the browser as a crash would. */
+    /** Ends the browser as a crash of the machine would: all of its processes at once. */
     async kill() {
-      const program = browser.process();
-      if (!program) throw new Error('the browser is not running');
-      const ended = once(program, 'exit');
-      program.kill('SIGKILL');
-      await ended;
+      const group = -(browser.process()?.pid ?? NaN);
+      process.kill(group, 'SIGKILL');
+      while (isRunning(group)) await sleep(5);
       // The driver puts Firefox's preferences back now, which must not happen to a browser started meanwhile.
-      while (readdirSync(folder).some((file) => file.endsWith('.puppeteer'))) await sleep(20);
+      while (readdirSync(folder).some((file) => file.endsWith('.puppeteer'))) await sleep(5);
     },
   };
+}
+
+/** @param {number} id of a process, negative for a group */
+function isRunning(id) {
+  try {
+    return process.kill(id, 0);
+  } catch {
+    return false;
+  }
 }
 
 /**

@@ -1,35 +1,23 @@
 // @ts-check
-/** Looks behind the package: hands what the module imports to `change` before it is started, and its exports on. */
+/** Looks behind the package: at what its module imports, before it is started, and at what it exports. */
 
-/** @typedef {Record<string, any>} Functions */
+/** @typedef {Record<string, Function>} Functions */
 
 /**
- * @param {(imports: Functions) => void} [change] given the functions that the module imports, by their names in JavaScript
- * @returns {{ exports?: Functions }} with the exports once the module is started
+ * @param {(imports: Functions) => void} [change] given what the module imports from the package's own JavaScript
+ * @returns {{ exports?: Record<string, any> }} with the exports once the module is started
  */
 export function watchModule(change) {
-  const seen = /** @type {{ exports?: Functions }} */ ({});
-  const { instantiate } = WebAssembly;
+  const seen = /** @type {{ exports?: Record<string, any> }} */ ({});
+  const instantiate = /** @type {Function} */ (WebAssembly.instantiate);
   /** @type {any} */ (WebAssembly).instantiate = async (/** @type {any} */ module, /** @type {any} */ imports) => {
-    const names = module instanceof WebAssembly.Module ? WebAssembly.Module.exports(module).map(({ name }) => name) : [];
-    if (!names.some((name) => name.startsWith('vectorstore_'))) return instantiate(module, imports);
-    for (const functions of Object.values(imports)) change?.(functions);
-    const instance = await instantiate(module, imports);
+    const own = imports?.['./glue-support.mjs'];
+    if (own === undefined) return instantiate(module, imports);
+    const copy = { ...own };
+    change?.(copy);
+    const instance = await instantiate(module, { ...imports, './glue-support.mjs': copy });
     seen.exports = instance.exports;
     return instance;
   };
   return seen;
-}
-
-/**
- * Wraps the function that is imported under a name.
- *
- * @param {Functions} imports
- * @param {string} name
- * @param {(original: Function) => Function} wrap
- */
-export function wrapImport(imports, name, wrap) {
-  const key = Object.keys(imports).find((key) => key.startsWith(`__wbg_${name}_`));
-  if (key !== undefined) imports[key] = wrap(imports[key]);
-  return key !== undefined;
 }

@@ -7,43 +7,56 @@
 import { setImmediate as turn } from 'node:timers/promises';
 
 import { loadPackage } from '../lib/package.mjs';
-import { watchModule, wrapImport } from './instance.mjs';
+import { watchModule } from './instance.mjs';
+
+let armed = false;
+const { signal } = new AbortController();
 
 /** The import that throws, and the call that comes to it. */
 const PLACES = /** @type {const} */ ({
-  starting: ['isWellFormed', (/** @type {any} */ store) => store.similaritySearch('q')],
-  working: ['makeDocument', (/** @type {any} */ store) => store.similaritySearchByVector([1, 0])],
-  answered: ['makeDocument', (/** @type {any} */ store) => store.similaritySearch('q')],
+  starting: ['isWellFormed', (/** @type {any} */ store) => arm(() => store.similaritySearch('q'))],
+  working: ['aborted', (/** @type {any} */ store) => arm(() => store.similaritySearchByVector([1, 0], { signal }))],
+  'working on an answer': ['aborted', (/** @type {any} */ store) => store.similaritySearch('trap', { signal })],
 });
 const [name, use] = PLACES[/** @type {keyof typeof PLACES} */ (process.argv[2])];
 
-let armed = false;
-let wrapped = false;
+/** @param {() => Promise<unknown>} call */
+function arm(call) {
+  armed = true;
+  return call();
+}
+
 watchModule((imports) => {
-  wrapped ||= wrapImport(imports, name, (original) => (/** @type {unknown[]} */ ...args) => {
+  const original = imports[name];
+  if (original === undefined) throw new Error(`the module does not import ${name}`);
+  imports[name] = (/** @type {unknown[]} */ ...args) => {
     if (armed) throw new WebAssembly.RuntimeError('unreachable');
     return original(...args);
-  });
+  };
 });
 const { VectorStore, VectorStoreError } = await loadPackage(process.env.TWINDEX_PACKAGE);
 
 const documents = [{ pageContent: 'a' }, { pageContent: 'b' }];
-const embeddings = { embedDocuments: () => new Promise(() => {}), embedQuery: async () => [1, 0] };
+const embeddings = {
+  embedDocuments: () => new Promise(() => {}),
+  async embedQuery(/** @type {string} */ text) {
+    armed ||= text === 'trap';
+    return [1, 0];
+  },
+};
 const store = await VectorStore.fromVectors([[1, 0], [0, 1]], documents, embeddings); // prettier-ignore
 const other = await VectorStore.create(embeddings);
 const retriever = await other.asRetriever();
-if (!wrapped) throw new Error(`the module does not import ${name}`);
 
 /** @param {Promise<unknown>} call */
 const codeOf = (call) =>
   call.then(
-    (value) => `resolved: ${JSON.stringify(value)}`,
+    () => 'resolved',
     (error) => (error instanceof VectorStoreError ? error.code : `raw: ${error}`),
   );
 
 const pending = codeOf(other.addTexts(['never embedded']));
 await turn();
-armed = true;
 const trapped = use(store);
 /** @type {Error | undefined} */
 let first;
