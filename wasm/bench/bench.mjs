@@ -9,7 +9,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-import { init, VectorStore } from '../dist/node.mjs';
+import { init, VectorStore } from 'twindex';
 import { assemble } from './assemble.mjs';
 import { loadData, ROWS } from './data.mjs';
 import { Exact, K, METRICS } from './exact.mjs';

@@ -35,7 +35,7 @@ impl Embeddings {
 
     fn get(&self) -> Result<&EmbeddingsLike> {
         self.0.as_ref().ok_or_else(|| {
-            Failure::new("no_embeddings", "the store was made without embeddings: pass an object with embedDocuments and embedQuery, or use the methods that take vectors")
+            Failure::new("no_embeddings", "the store was made without embeddings: it takes vectors only")
         })
     }
 

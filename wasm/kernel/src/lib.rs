@@ -1,7 +1,8 @@
 //! The scan kernel, in WebAssembly's 128-bit vector instructions; with fused multiply-add where the binary is built for relaxed SIMD.
 //!
-//! Four rows at a time: the query is loaded once for all four, and four streams keep the processor's prefetcher busy, which is what a scan
-//! of more rows than the cache holds waits for.
+//! Four rows at a time, one of each quarter of the block: the query is loaded once for all four, and each quarter is read from its beginning to its
+//! end. A processor fetches ahead along such long streams; four neighbouring rows are four streams that end when they have just been noticed,
+//! and to read them from memory takes three times as long.
 //!
 //! A crate of its own, so that it is compiled for speed while the rest of the package is compiled for size, and tested under WASI, which needs no
 //! JavaScript. Elsewhere than on WebAssembly it is empty.
@@ -93,15 +94,16 @@ fn four_rows<T: Term>(query: &[f32], rows: [&[f32]; 4]) -> [f32; 4] {
 fn scan<T: Term>(query: &[f32], rows: Rows<'_>, out: &mut [f32]) {
     assert_shapes(query, rows, out);
     let dim = query.len();
-    let (fours, rest) = out.as_chunks_mut::<4>();
-    let mut blocks = rows.data().chunks_exact(4 * dim);
-    for (out, block) in fours.iter_mut().zip(&mut blocks) {
-        let (ab, cd) = block.split_at(2 * dim);
-        let ((a, b), (c, d)) = (ab.split_at(dim), cd.split_at(dim));
-        *out = four_rows::<T>(query, [a, b, c, d]);
+    let quarter = out.len() / 4;
+    let rows_of = |part: usize| rows.slice(part * quarter..(part + 1) * quarter).data().chunks_exact(dim);
+    let fours = rows_of(0).zip(rows_of(1)).zip(rows_of(2)).zip(rows_of(3));
+    for (at, (((a, b), c), d)) in fours.enumerate() {
+        for (part, score) in four_rows::<T>(query, [a, b, c, d]).into_iter().enumerate() {
+            out[part * quarter + at] = score;
+        }
     }
-    for (out, row) in rest.iter_mut().zip(blocks.remainder().chunks_exact(dim)) {
-        *out = T::one(query, row);
+    for at in 4 * quarter..out.len() {
+        out[at] = T::one(query, rows.row(at));
     }
 }
 
@@ -124,6 +126,23 @@ mod tests {
     use super::*;
 
     twindex_core::testkit::kernel_suite!(Simd128);
+
+    #[test]
+    fn every_row_of_a_block_of_any_size_gets_its_own_result() {
+        const DIM: usize = 9;
+        for count in 0..=40 {
+            let numbers: Vec<f32> = (0..count * DIM).map(|at| (at / DIM + at % 4) as f32).collect();
+            let rows = Rows::new(&numbers, DIM).expect("whole rows");
+            let query = [2.0; DIM];
+            let results = |kernel: &dyn ScanKernel| {
+                let mut out = [vec![f32::NAN; count], vec![f32::NAN; count]];
+                kernel.dot(&query, rows, &mut out[0]);
+                kernel.l2_squared(&query, rows, &mut out[1]);
+                out
+            };
+            assert_eq!(results(&Simd128), results(&scalar::Portable), "{count} rows");
+        }
+    }
 
     #[test]
     fn the_instructions_are_those_the_binary_was_built_for() {
