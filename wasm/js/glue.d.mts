@@ -41,4 +41,5 @@ export interface Retriever {
 
 export function version(): string;
 
-export default function start(source: { module_or_path: WebAssembly.Module }): Promise<unknown>;
+/** Put there by the build. */
+export function startModule(module: WebAssembly.Module): Promise<unknown>;

@@ -2,7 +2,7 @@
 // Finds, compiles and starts the WebAssembly module, once.
 
 import { VectorStoreError } from './error.mjs';
-import start, * as glue from './glue.mjs';
+import { VectorStore, startModule, version as versionOfModule } from './glue.mjs';
 import { describe } from './glue-support.mjs';
 import { getPlatform } from './platform.mjs';
 import { version } from './version.mjs';
@@ -20,15 +20,18 @@ const ZEROS = [0x41, 0, 0xfd, 0x11]; // i32.const 0, i32x4.splat
 const hasSimd = () => accepts(...ZEROS);
 const hasRelaxedSimd = () => accepts(...ZEROS, ...ZEROS, ...ZEROS, 0xfd, 0x85, 2); // f32x4.relaxed_madd
 
-/** @type {typeof glue | undefined} */
+/** What callers need of the module. */
+const exported = { VectorStore };
+
+/** @type {typeof exported | undefined} */
 let loaded;
-/** @type {Promise<typeof glue> | undefined} */
+/** @type {Promise<typeof exported> | undefined} */
 let loading;
 
 /**
  * The module's exports: at once if it is loaded, so that a call takes in what it is given when it is called.
  *
- * @returns {typeof glue | Promise<typeof glue>}
+ * @returns {typeof exported | Promise<typeof exported>}
  */
 export const ready = () => loaded ?? load(undefined);
 
@@ -44,7 +47,7 @@ export async function init(source) {
 
 /**
  * @param {WasmSource | undefined} source
- * @returns {Promise<typeof glue>}
+ * @returns {Promise<typeof exported>}
  */
 function load(source) {
   loading ??= instantiate(source).then(
@@ -70,16 +73,16 @@ async function instantiate(source) {
     );
   }
   try {
-    await start({ module_or_path: await compile(source) });
+    await startModule(await compile(source));
   } catch (cause) {
     if (cause instanceof VectorStoreError) throw cause;
     throw unavailable('cannot be compiled and started', cause);
   }
-  const actual = glue.version();
+  const actual = versionOfModule();
   if (actual !== version) {
     throw unavailable(`is of version ${actual}, version ${version} expected`);
   }
-  return glue;
+  return exported;
 }
 
 /**

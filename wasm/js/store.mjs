@@ -304,7 +304,7 @@ if (typeof Symbol.dispose === 'symbol') {
 }
 
 /**
- * @param {(module: typeof import('./glue.mjs')) => Inner | Promise<Inner>} make
+ * @param {(module: Pick<typeof import('./glue.mjs'), 'VectorStore'>) => Inner | Promise<Inner>} make
  */
 async function made(make) {
   const loading = ready();

@@ -64,9 +64,7 @@ function compile(name, features) {
   writeFileSync(join(dist, `${name}.wasm`), module);
   // What runs soon is ours to run: a trap there would otherwise be nobody's.
   const guarded = replaced(glue, /^(\s+)queueMicrotask\((\w+)\);$/m, '$1soon($2);');
-  // Edge runtimes start modules of another realm.
-  const started = replaced(guarded, 'instance instanceof WebAssembly.Instance', "'exports' in instance");
-  return `import { soon } from './glue-support.mjs';\n${started}`;
+  return `import { soon } from './glue-support.mjs';\n${guarded}\n${START}`;
 }
 
 /**
@@ -79,6 +77,12 @@ function replaced(glue, what, by) {
   if (changed === glue) throw new Error(`the glue has changed: ${what} is not in it`);
   return changed;
 }
+
+/** In place of the glue's own ways to start, which fetch, and know modules of this realm only: edge runtimes have another. */
+const START = `export async function startModule(module) {
+  return __wbg_finalize_init(await WebAssembly.instantiate(module, __wbg_get_imports()), module);
+}
+`;
 
 /** @type {import('esbuild').BuildOptions} */
 const common = { bundle: true, minify: true, target: 'es2022', legalComments: 'none', absWorkingDir: work, logLevel: 'warning', charset: 'utf8', logOverride: { 'duplicate-object-key': 'silent' } };

@@ -61,15 +61,10 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let message = error.to_string();
-        // These name parameters, which have JavaScript's names here.
         let message = match error {
-            Error::KNotPositive { .. } | Error::InvalidOption { .. } | Error::ScoreThresholdRequired => {
-                let names = ["fetch_k fetchK", "lambda_mult lambda", "score_threshold scoreThreshold"];
-                names
-                    .iter()
-                    .filter_map(|name| name.split_once(' '))
-                    .fold(message, |message, (core, here)| message.replace(core, here))
-            }
+            // These name parameters, which have JavaScript's names here.
+            Error::KNotPositive { parameter: "fetch_k" } => message.replace("fetch_k", "fetchK"),
+            Error::ScoreThresholdRequired => message.replace(" score_threshold", " scoreThreshold"),
             _ => message,
         };
         Self::new(error.code(), message)

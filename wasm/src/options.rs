@@ -59,7 +59,10 @@ impl Options {
 
     fn number(&self, key: &'static str) -> Result<Option<f32>> {
         self.get(key)?
-            .map(|value| value.as_f64().map(|x| x as f32).ok_or_else(|| wrong(key, "a number", &value)))
+            .map(|value| match value.as_f64() {
+                Some(number) if !number.is_nan() => Ok(number as f32),
+                _ => Err(wrong(key, "a number", &value)),
+            })
             .transpose()
     }
 
