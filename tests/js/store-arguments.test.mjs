@@ -42,11 +42,31 @@ const LISTS = [
   ['texts', (store, value) => store.addTexts(value), 'texts: expected a list of strings'],
   ['documents', (store, value) => store.addDocuments(value), 'documents: expected a list of documents'],
   ['documents to upsert', (store, value) => store.upsert(value), 'documents: expected a list of documents'],
-  ['documents beside vectors', (store, value) => store.addVectors([[1, 2, 3]], value), 'documents: expected a list of documents'],
-  ['vectors', (store, value) => store.addVectors(value, [{ pageContent: 'x' }]), 'vectors: expected a Float32Array or a list of vectors'],
-  ['vectors to upsert', (store, value) => store.upsertVectors(value, [{ pageContent: 'x' }]), 'vectors: expected a Float32Array or a list of vectors'],
-  ['queries', (store, value) => store.similaritySearchBatch(value), 'queries: expected a Float32Array or a list of vectors'],
-  ['a query', (store, value) => store.similaritySearchByVector(value), 'vector: expected a vector: a Float32Array or a list of numbers'],
+  [
+    'documents beside vectors',
+    (store, value) => store.addVectors([[1, 2, 3]], value),
+    'documents: expected a list of documents',
+  ],
+  [
+    'vectors',
+    (store, value) => store.addVectors(value, [{ pageContent: 'x' }]),
+    'vectors: expected a Float32Array or a list of vectors',
+  ],
+  [
+    'vectors to upsert',
+    (store, value) => store.upsertVectors(value, [{ pageContent: 'x' }]),
+    'vectors: expected a Float32Array or a list of vectors',
+  ],
+  [
+    'queries',
+    (store, value) => store.similaritySearchBatch(value),
+    'queries: expected a Float32Array or a list of vectors',
+  ],
+  [
+    'a query',
+    (store, value) => store.similaritySearchByVector(value),
+    'vector: expected a vector: a Float32Array or a list of numbers',
+  ],
   ['ids to look up', (store, value) => store.getByIds(value), 'ids: expected a list of strings'],
 ];
 
@@ -55,7 +75,11 @@ describe('in place of a list', () => {
     for (const [came, value, got] of NO_LISTS) {
       test(`${came} is refused as ${name}`, async () => {
         const store = await abc();
-        await refused(store, () => use(store, value), isError('invalid_argument', new RegExp(`^${what}, ${got.source}`)));
+        await refused(
+          store,
+          () => use(store, value),
+          isError('invalid_argument', new RegExp(`^${what}, ${got.source}`)),
+        );
       });
     }
   }
@@ -63,9 +87,16 @@ describe('in place of a list', () => {
   for (const [came, value, got] of NO_LISTS.slice(2)) {
     test(`${came} is refused as ids`, async () => {
       const store = await abc();
-      const check = isError('invalid_argument', new RegExp(`^ids: expected a list of strings, ${got.source}`));
+      const check = isError(
+        'invalid_argument',
+        new RegExp(`^ids: expected a list of strings, ${got.source}`),
+      );
       await refused(store, () => store.addTexts(['x'], null, { ids: value }), check);
-      await refused(store, () => store.upsertVectors([[1, 2, 3]], [{ pageContent: 'x' }], { ids: value }), check);
+      await refused(
+        store,
+        () => store.upsertVectors([[1, 2, 3]], [{ pageContent: 'x' }], { ids: value }),
+        check,
+      );
       await refused(store, () => store.delete({ ids: value }), check);
     });
   }
@@ -83,7 +114,8 @@ describe('in place of a list', () => {
       for (const [, use] of LISTS) await refused(store, () => use(store, make()), check);
       await refused(store, () => store.addTexts(['x'], null, { ids: make() }), check);
       await refused(store, () => store.delete({ ids: make() }), check);
-      const ofMetadata = (/** @type {any} */ error) => ['invalid_argument', 'invalid_metadata'].includes(error.code);
+      const ofMetadata = (/** @type {any} */ error) =>
+        ['invalid_argument', 'invalid_metadata'].includes(error.code);
       await refused(store, () => store.addTexts(['x'], make()), ofMetadata);
     });
   }
@@ -98,7 +130,11 @@ describe('in place of a list', () => {
     ];
     for (const fake of fakes) {
       await refused(store, () => store.addVectors(fake, [{ pageContent: 'x' }]), isError('invalid_argument'));
-      await refused(store, () => store.addVectors([fake], [{ pageContent: 'x' }]), isError('invalid_argument'));
+      await refused(
+        store,
+        () => store.addVectors([fake], [{ pageContent: 'x' }]),
+        isError('invalid_argument'),
+      );
       await refused(store, () => store.similaritySearchByVector(fake), isError('invalid_argument'));
       await refused(store, () => store.similaritySearchBatch(fake), isError('invalid_argument'));
     }
@@ -108,53 +144,305 @@ describe('in place of a list', () => {
 describe('a list with', () => {
   /** @type {[what: string, use: Use, code: string, message: RegExp][]} */
   const cases = [
-    ['a hole among texts', (store) => store.addTexts(holes(3, 'a')), 'invalid_argument', /^texts\[1\]: expected a string, got nothing, a hole in the list$/],
-    ['a number among texts', (store) => store.addTexts(['a', 5]), 'invalid_argument', /^texts\[1\]: expected a string, got the number 5$/],
-    ['a hole among documents', (store) => store.addDocuments(holes(2, { pageContent: 'x' })), 'invalid_argument', /^documents\[1\]: expected a document, .*, got nothing, a hole in the list$/],
-    ['a string among documents', (store) => store.addDocuments(['x']), 'invalid_argument', /^documents\[0\]: expected a document, .*, got the string "x"$/],
-    ['a document without a text', (store) => store.addDocuments([{}]), 'invalid_argument', /^documents\[0\]\.pageContent: expected a string, got undefined$/],
-    ['a document whose text is a number', (store) => store.addDocuments([{ pageContent: 1 }]), 'invalid_argument', /^documents\[0\]\.pageContent: expected a string, got the number 1$/],
-    ['a document whose id is a number', (store) => store.addDocuments([{ pageContent: 'x', id: 7 }]), 'invalid_argument', /^documents\[0\]\.id: expected a string, got the number 7$/],
-    ['a number among ids', (store) => store.addTexts(['x', 'y'], null, { ids: ['1', 2] }), 'invalid_argument', /^ids\[1\]: expected a string, got the number 2$/],
-    ['a hole among ids to look up', (store) => store.getByIds(holes(2, 'a')), 'invalid_argument', /^ids\[1\]: expected a string, got nothing, a hole in the list$/],
-    ['a hole among ids', (store) => store.addTexts(['x'], null, { ids: holes(1) }), 'invalid_argument', /^ids\[0\]: expected a string, got nothing, a hole in the list$/],
-    ['a hole among metadatas', (store) => store.addTexts(['x', 'y'], holes(2, {})), 'invalid_metadata', /^metadata of document 1: expected an object, got nothing, a hole in the list$/],
-    ['a bigint among ids to delete', (store) => store.delete({ ids: ['a', 1n] }), 'invalid_argument', /^ids\[1\]: expected a string, got the bigint 1$/],
-    ['a hole among vectors', (store) => store.addVectors(holes(2, [1, 2, 3]), [{ pageContent: 'x' }, { pageContent: 'y' }]), 'invalid_argument', /^vectors\[1\]: expected a vector: .*, got nothing, a hole in the list$/],
-    ['a hole in a vector', (store) => store.addVectors([holes(3, 1)], [{ pageContent: 'x' }]), 'invalid_argument', /^vectors\[0\]\[1\]: expected a number, got undefined$/],
-    ['strings for numbers', (store) => store.addVectors([['1', '2', '3']], [{ pageContent: 'x' }]), 'invalid_argument', /^vectors\[0\]\[0\]: expected a number, got the string "1"$/],
-    ['a bigint for a number', (store) => store.addVectors([[1, 2n, 3]], [{ pageContent: 'x' }]), 'invalid_argument', /^vectors\[0\]\[1\]: expected a number, got the bigint 2$/],
-    ['null for a number', (store) => store.addVectors([[1, 2, null]], [{ pageContent: 'x' }]), 'invalid_argument', /^vectors\[0\]\[2\]: expected a number, got null$/],
-    ['true for a number', (store) => store.similaritySearchByVector([1, true, 0]), 'invalid_argument', /^vector\[1\]: expected a number, got true$/],
-    ['a string for a number of a query', (store) => store.similaritySearchByVector([1, 2, '3']), 'invalid_argument', /^vector\[2\]: expected a number, got the string "3"$/],
-    ['a hole in a query', (store) => store.maxMarginalRelevanceSearchByVector(holes(3)), 'invalid_argument', /^vector\[0\]: expected a number, got undefined$/],
-    ['a list for a number', (store) => store.similaritySearchByVector([[1, 0, 0]]), 'invalid_argument', /^vector\[0\]: expected a number, got a list of 3$/],
-    ['integers for a vector', (store) => store.addVectors([new Int32Array(3)], [{ pageContent: 'x' }]), 'invalid_argument', /^vectors\[0\]: expected a vector: .*, got an instance of Int32Array$/],
-    ['a text and a vector for queries', (store) => store.similaritySearchBatch(['a', [1, 0, 0]]), 'invalid_argument', /^queries\[1\]: expected a string, got a list of 3$/],
-    ['a vector and a text for queries', (store) => store.similaritySearchBatch([[1, 0, 0], 'a']), 'invalid_argument', /^queries\[1\]: expected a vector: .*, got the string "a"$/],
-    ['rows of unlike length', (store) => store.addVectors([[1, 2, 3], [1, 2]], [{ pageContent: 'x' }, { pageContent: 'y' }]), 'dimension_mismatch', /^vector 1 has 2 numbers, the store's dimension is 3$/],
-    ['rows of another length', (store) => store.addVectors([[1, 2]], [{ pageContent: 'x' }]), 'dimension_mismatch', /^vector 0 has 2 numbers, the store's dimension is 3$/],
-    ['a query of another length', (store) => store.similaritySearchByVector([1, 2]), 'dimension_mismatch', /^vector 0 has 2 numbers, the store's dimension is 3$/],
-    ['a query of no numbers', (store) => store.similaritySearchByVector([]), 'empty_vector', /at least one number, got none$/],
-    ['NaN', (store) => store.addVectors([[1, NaN, 3]], [{ pageContent: 'x' }]), 'not_finite', /^vector 0 is not finite at component 1$/],
-    ['NaN in a query', (store) => store.similaritySearchByVector(new Float32Array([0, 0, NaN])), 'not_finite', /^vector 0 is not finite at component 2$/],
-    ['an infinity', (store) => store.addVectors([[1, 2, 3], [-Infinity, 2, 3]], [{ pageContent: 'x' }, { pageContent: 'y' }]), 'not_finite', /^vector 1 is not finite at component 0$/],
-    ['a number beyond f32', (store) => store.addVectors([new Float64Array([1, 1e39, 3])], [{ pageContent: 'x' }]), 'not_finite', /^vector 0 is not finite at component 1$/],
-    ['fewer vectors than documents', (store) => store.addVectors([[1, 2, 3]], [{ pageContent: 'x' }, { pageContent: 'y' }]), 'length_mismatch', /^expected 2 vectors, one for each item, got 1$/],
-    ['more vectors than documents', (store) => store.addVectors(new Float32Array(6), [{ pageContent: 'x' }]), 'length_mismatch', /^expected 1 vectors, one for each item, got 2$/],
-    ['fewer metadatas than texts', (store) => store.addTexts(['x', 'y'], [{}]), 'length_mismatch', /^expected 2 metadatas, one for each item, got 1$/],
-    ['more ids than texts', (store) => store.addTexts(['x'], null, { ids: ['x', 'y'] }), 'length_mismatch', /^expected 1 ids, one for each item, got 2$/],
-    ['an id twice', (store) => store.addTexts(['x', 'y'], null, { ids: ['z', 'z'] }), 'duplicate_ids_in_call', /: "z"$/],
-    ['an id twice to upsert', (store) => store.upsert([{ pageContent: 'x', id: 'a' }, { pageContent: 'y', id: 'a' }]), 'duplicate_ids_in_call', /: "a"$/],
-    ['an id that exists', (store) => store.addDocuments([{ pageContent: 'x', id: 'n' }, { pageContent: 'y', id: 'b' }]), 'id_already_exists', /: "b"$/],
+    [
+      'a hole among texts',
+      (store) => store.addTexts(holes(3, 'a')),
+      'invalid_argument',
+      /^texts\[1\]: expected a string, got nothing, a hole in the list$/,
+    ],
+    [
+      'a number among texts',
+      (store) => store.addTexts(['a', 5]),
+      'invalid_argument',
+      /^texts\[1\]: expected a string, got the number 5$/,
+    ],
+    [
+      'a hole among documents',
+      (store) => store.addDocuments(holes(2, { pageContent: 'x' })),
+      'invalid_argument',
+      /^documents\[1\]: expected a document, .*, got nothing, a hole in the list$/,
+    ],
+    [
+      'a string among documents',
+      (store) => store.addDocuments(['x']),
+      'invalid_argument',
+      /^documents\[0\]: expected a document, .*, got the string "x"$/,
+    ],
+    [
+      'a document without a text',
+      (store) => store.addDocuments([{}]),
+      'invalid_argument',
+      /^documents\[0\]\.pageContent: expected a string, got undefined$/,
+    ],
+    [
+      'a document whose text is a number',
+      (store) => store.addDocuments([{ pageContent: 1 }]),
+      'invalid_argument',
+      /^documents\[0\]\.pageContent: expected a string, got the number 1$/,
+    ],
+    [
+      'a document whose id is a number',
+      (store) => store.addDocuments([{ pageContent: 'x', id: 7 }]),
+      'invalid_argument',
+      /^documents\[0\]\.id: expected a string, got the number 7$/,
+    ],
+    [
+      'a number among ids',
+      (store) => store.addTexts(['x', 'y'], null, { ids: ['1', 2] }),
+      'invalid_argument',
+      /^ids\[1\]: expected a string, got the number 2$/,
+    ],
+    [
+      'a hole among ids to look up',
+      (store) => store.getByIds(holes(2, 'a')),
+      'invalid_argument',
+      /^ids\[1\]: expected a string, got nothing, a hole in the list$/,
+    ],
+    [
+      'a hole among ids',
+      (store) => store.addTexts(['x'], null, { ids: holes(1) }),
+      'invalid_argument',
+      /^ids\[0\]: expected a string, got nothing, a hole in the list$/,
+    ],
+    [
+      'a hole among metadatas',
+      (store) => store.addTexts(['x', 'y'], holes(2, {})),
+      'invalid_metadata',
+      /^metadata of document 1: expected an object, got nothing, a hole in the list$/,
+    ],
+    [
+      'a bigint among ids to delete',
+      (store) => store.delete({ ids: ['a', 1n] }),
+      'invalid_argument',
+      /^ids\[1\]: expected a string, got the bigint 1$/,
+    ],
+    [
+      'a hole among vectors',
+      (store) => store.addVectors(holes(2, [1, 2, 3]), [{ pageContent: 'x' }, { pageContent: 'y' }]),
+      'invalid_argument',
+      /^vectors\[1\]: expected a vector: .*, got nothing, a hole in the list$/,
+    ],
+    [
+      'a hole in a vector',
+      (store) => store.addVectors([holes(3, 1)], [{ pageContent: 'x' }]),
+      'invalid_argument',
+      /^vectors\[0\]\[1\]: expected a number, got undefined$/,
+    ],
+    [
+      'strings for numbers',
+      (store) => store.addVectors([['1', '2', '3']], [{ pageContent: 'x' }]),
+      'invalid_argument',
+      /^vectors\[0\]\[0\]: expected a number, got the string "1"$/,
+    ],
+    [
+      'a bigint for a number',
+      (store) => store.addVectors([[1, 2n, 3]], [{ pageContent: 'x' }]),
+      'invalid_argument',
+      /^vectors\[0\]\[1\]: expected a number, got the bigint 2$/,
+    ],
+    [
+      'null for a number',
+      (store) => store.addVectors([[1, 2, null]], [{ pageContent: 'x' }]),
+      'invalid_argument',
+      /^vectors\[0\]\[2\]: expected a number, got null$/,
+    ],
+    [
+      'true for a number',
+      (store) => store.similaritySearchByVector([1, true, 0]),
+      'invalid_argument',
+      /^vector\[1\]: expected a number, got true$/,
+    ],
+    [
+      'a string for a number of a query',
+      (store) => store.similaritySearchByVector([1, 2, '3']),
+      'invalid_argument',
+      /^vector\[2\]: expected a number, got the string "3"$/,
+    ],
+    [
+      'a hole in a query',
+      (store) => store.maxMarginalRelevanceSearchByVector(holes(3)),
+      'invalid_argument',
+      /^vector\[0\]: expected a number, got undefined$/,
+    ],
+    [
+      'a list for a number',
+      (store) => store.similaritySearchByVector([[1, 0, 0]]),
+      'invalid_argument',
+      /^vector\[0\]: expected a number, got a list of 3$/,
+    ],
+    [
+      'integers for a vector',
+      (store) => store.addVectors([new Int32Array(3)], [{ pageContent: 'x' }]),
+      'invalid_argument',
+      /^vectors\[0\]: expected a vector: .*, got an instance of Int32Array$/,
+    ],
+    [
+      'a text and a vector for queries',
+      (store) => store.similaritySearchBatch(['a', [1, 0, 0]]),
+      'invalid_argument',
+      /^queries\[1\]: expected a string, got a list of 3$/,
+    ],
+    [
+      'a vector and a text for queries',
+      (store) => store.similaritySearchBatch([[1, 0, 0], 'a']),
+      'invalid_argument',
+      /^queries\[1\]: expected a vector: .*, got the string "a"$/,
+    ],
+    [
+      'rows of unlike length',
+      (store) =>
+        store.addVectors(
+          [
+            [1, 2, 3],
+            [1, 2],
+          ],
+          [{ pageContent: 'x' }, { pageContent: 'y' }],
+        ),
+      'dimension_mismatch',
+      /^vector 1 has 2 numbers, the store's dimension is 3$/,
+    ],
+    [
+      'rows of another length',
+      (store) => store.addVectors([[1, 2]], [{ pageContent: 'x' }]),
+      'dimension_mismatch',
+      /^vector 0 has 2 numbers, the store's dimension is 3$/,
+    ],
+    [
+      'a query of another length',
+      (store) => store.similaritySearchByVector([1, 2]),
+      'dimension_mismatch',
+      /^vector 0 has 2 numbers, the store's dimension is 3$/,
+    ],
+    [
+      'a query of no numbers',
+      (store) => store.similaritySearchByVector([]),
+      'empty_vector',
+      /at least one number, got none$/,
+    ],
+    [
+      'NaN',
+      (store) => store.addVectors([[1, NaN, 3]], [{ pageContent: 'x' }]),
+      'not_finite',
+      /^vector 0 is not finite at component 1$/,
+    ],
+    [
+      'NaN in a query',
+      (store) => store.similaritySearchByVector(new Float32Array([0, 0, NaN])),
+      'not_finite',
+      /^vector 0 is not finite at component 2$/,
+    ],
+    [
+      'an infinity',
+      (store) =>
+        store.addVectors(
+          [
+            [1, 2, 3],
+            [-Infinity, 2, 3],
+          ],
+          [{ pageContent: 'x' }, { pageContent: 'y' }],
+        ),
+      'not_finite',
+      /^vector 1 is not finite at component 0$/,
+    ],
+    [
+      'a number beyond f32',
+      (store) => store.addVectors([new Float64Array([1, 1e39, 3])], [{ pageContent: 'x' }]),
+      'not_finite',
+      /^vector 0 is not finite at component 1$/,
+    ],
+    [
+      'fewer vectors than documents',
+      (store) => store.addVectors([[1, 2, 3]], [{ pageContent: 'x' }, { pageContent: 'y' }]),
+      'length_mismatch',
+      /^expected 2 vectors, one for each item, got 1$/,
+    ],
+    [
+      'more vectors than documents',
+      (store) => store.addVectors(new Float32Array(6), [{ pageContent: 'x' }]),
+      'length_mismatch',
+      /^expected 1 vectors, one for each item, got 2$/,
+    ],
+    [
+      'fewer metadatas than texts',
+      (store) => store.addTexts(['x', 'y'], [{}]),
+      'length_mismatch',
+      /^expected 2 metadatas, one for each item, got 1$/,
+    ],
+    [
+      'more ids than texts',
+      (store) => store.addTexts(['x'], null, { ids: ['x', 'y'] }),
+      'length_mismatch',
+      /^expected 1 ids, one for each item, got 2$/,
+    ],
+    [
+      'an id twice',
+      (store) => store.addTexts(['x', 'y'], null, { ids: ['z', 'z'] }),
+      'duplicate_ids_in_call',
+      /: "z"$/,
+    ],
+    [
+      'an id twice to upsert',
+      (store) =>
+        store.upsert([
+          { pageContent: 'x', id: 'a' },
+          { pageContent: 'y', id: 'a' },
+        ]),
+      'duplicate_ids_in_call',
+      /: "a"$/,
+    ],
+    [
+      'an id that exists',
+      (store) =>
+        store.addDocuments([
+          { pageContent: 'x', id: 'n' },
+          { pageContent: 'y', id: 'b' },
+        ]),
+      'id_already_exists',
+      /: "b"$/,
+    ],
     ['an unknown id to delete', (store) => store.delete({ ids: ['a', 'z'] }), 'unknown_id', /: "z"$/],
-    ['half a surrogate pair among texts', (store) => store.addTexts(['x', HALF]), 'invalid_argument', /^texts\[1\]: .*half of a surrogate pair$/],
-    ['half a surrogate pair in a text', (store) => store.addDocuments([{ pageContent: HALF }]), 'invalid_argument', /^documents\[0\]\.pageContent: expected a string of well-formed Unicode, got /],
-    ['half a surrogate pair in an id', (store) => store.addDocuments([{ pageContent: 'x', id: HALF }]), 'invalid_argument', /^documents\[0\]\.id: expected a string of well-formed Unicode, got /],
-    ['half a surrogate pair among ids', (store) => store.addTexts(['x'], null, { ids: [HALF] }), 'invalid_argument', /^ids\[0\]: .*half of a surrogate pair$/],
-    ['half a surrogate pair among ids to look up', (store) => store.getByIds([HALF]), 'invalid_argument', /^ids\[0\]: .*half of a surrogate pair$/],
-    ['half a surrogate pair among queries', (store) => store.similaritySearchBatch(['x', HALF]), 'invalid_argument', /^queries\[1\]: .*half of a surrogate pair$/],
-    ['half a surrogate pair in a query', (store) => store.similaritySearch(HALF), 'invalid_argument', /^query: .*half of a surrogate pair$/],
+    [
+      'half a surrogate pair among texts',
+      (store) => store.addTexts(['x', HALF]),
+      'invalid_argument',
+      /^texts\[1\]: .*half of a surrogate pair$/,
+    ],
+    [
+      'half a surrogate pair in a text',
+      (store) => store.addDocuments([{ pageContent: HALF }]),
+      'invalid_argument',
+      /^documents\[0\]\.pageContent: expected a string of well-formed Unicode, got /,
+    ],
+    [
+      'half a surrogate pair in an id',
+      (store) => store.addDocuments([{ pageContent: 'x', id: HALF }]),
+      'invalid_argument',
+      /^documents\[0\]\.id: expected a string of well-formed Unicode, got /,
+    ],
+    [
+      'half a surrogate pair among ids',
+      (store) => store.addTexts(['x'], null, { ids: [HALF] }),
+      'invalid_argument',
+      /^ids\[0\]: .*half of a surrogate pair$/,
+    ],
+    [
+      'half a surrogate pair among ids to look up',
+      (store) => store.getByIds([HALF]),
+      'invalid_argument',
+      /^ids\[0\]: .*half of a surrogate pair$/,
+    ],
+    [
+      'half a surrogate pair among queries',
+      (store) => store.similaritySearchBatch(['x', HALF]),
+      'invalid_argument',
+      /^queries\[1\]: .*half of a surrogate pair$/,
+    ],
+    [
+      'half a surrogate pair in a query',
+      (store) => store.similaritySearch(HALF),
+      'invalid_argument',
+      /^query: .*half of a surrogate pair$/,
+    ],
   ];
   for (const [what, use, code, message] of cases) {
     test(`${what} is refused`, async () => {
@@ -166,7 +454,9 @@ describe('a list with', () => {
   test('undefined and null for ids makes ids', async () => {
     const store = await abc();
     const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
-    const ids = await store.addTexts(['1', '2', '3', '4'], null, { ids: [undefined, null, 'own', undefined] });
+    const ids = await store.addTexts(['1', '2', '3', '4'], null, {
+      ids: [undefined, null, 'own', undefined],
+    });
     assert.equal(ids[2], 'own');
     for (const id of [ids[0], ids[1], ids[3]]) assert.match(id, uuid);
     assert.equal(new Set(ids).size, 4);
@@ -179,7 +469,11 @@ describe('flat vectors', () => {
   test('need a dimension while the store has none', async () => {
     const store = await VectorStore.create();
     const message = /^vectors: a flat Float32Array needs the option dim while the store has no vectors$/;
-    await refused(store, () => store.addVectors(new Float32Array(4), [document]), isError('invalid_argument', message));
+    await refused(
+      store,
+      () => store.addVectors(new Float32Array(4), [document]),
+      isError('invalid_argument', message),
+    );
     await refused(store, () => store.similaritySearchBatch(new Float32Array(4)), isError('invalid_argument'));
     await store.addVectors(new Float32Array([1, 2, 3, 4]), [document, document], { dim: 2 });
     assert.deepEqual(await store.getVectors(), new Float32Array([1, 2, 3, 4]));
@@ -195,14 +489,21 @@ describe('flat vectors', () => {
   test('have to agree with the store, whatever dimension is given', async () => {
     const store = await abc();
     const check = isError('dimension_mismatch', /^vector 0 has 2 numbers, the store's dimension is 3$/);
-    await refused(store, () => store.addVectors(new Float32Array(4), [document, document], { dim: 2 }), check);
+    await refused(
+      store,
+      () => store.addVectors(new Float32Array(4), [document, document], { dim: 2 }),
+      check,
+    );
     const list = isError('dimension_mismatch', /^vector 0 has 3 numbers, the store's dimension is 2$/);
     await refused(store, () => store.addVectors([[1, 2, 3]], [document], { dim: 2 }), list);
   });
 
   test('are 32-bit numbers', async () => {
     const store = await abc();
-    const check = isError('invalid_argument', /^vectors: expected a Float32Array or a list of vectors, got an instance of Float64Array$/);
+    const check = isError(
+      'invalid_argument',
+      /^vectors: expected a Float32Array or a list of vectors, got an instance of Float64Array$/,
+    );
     await refused(store, () => store.addVectors(new Float64Array(3), [document]), check);
   });
 });
@@ -213,7 +514,10 @@ test('numbers of every kind of vector are taken as they are', async () => {
   shared.set([3, 4]);
   const part = new Float32Array([9, 5, 6, 9]).subarray(1, 3);
   const vectors = [[1, 2], new Float64Array([0.1, 1e-50]), shared, part, new Proxy([7, 8], {})];
-  await store.addVectors(vectors, vectors.map(() => ({ pageContent: '' })));
+  await store.addVectors(
+    vectors,
+    vectors.map(() => ({ pageContent: '' })),
+  );
   const expected = [1, 2, 0.1, 0, 3, 4, 5, 6, 7, 8];
   assert.deepEqual(await store.getVectors(), new Float32Array(expected));
 });
@@ -226,7 +530,10 @@ test('vectors and bytes of another realm are those of this one', async () => {
     assert.deepEqual(await store.getVector(id[0]), new Float32Array([0, 1, 0]));
   }
   assert.equal((await store.similaritySearchBatch(runInNewContext('new Float32Array(6)'))).length, 2);
-  assert.deepEqual(await store.addTexts(runInNewContext('["x"]'), null, runInNewContext('({ ids: ["x"] })')), ['x']);
+  assert.deepEqual(
+    await store.addTexts(runInNewContext('["x"]'), null, runInNewContext('({ ids: ["x"] })')),
+    ['x'],
+  );
   const bytes = await store.serialize();
   for (const source of ['new Uint8Array(bytes)', 'new Uint8Array(bytes).buffer']) {
     const copy = await VectorStore.deserialize(runInNewContext(source, { bytes: Array.from(bytes) }));
@@ -239,20 +546,34 @@ describe('detached memory', () => {
     const store = await abc();
     const documents = [{ pageContent: 'x' }];
     const flat = (/** @type {string} */ what) =>
-      isError('invalid_argument', new RegExp(`^${what}: expected memory that was not given away, got an instance of Float32Array$`));
+      isError(
+        'invalid_argument',
+        new RegExp(`^${what}: expected memory that was not given away, got an instance of Float32Array$`),
+      );
     await refused(store, () => store.addVectors(detached(new Float32Array(3)), documents), flat('vectors'));
-    await refused(store, () => store.upsertVectors(detached(new Float32Array(3)), documents), flat('vectors'));
+    await refused(
+      store,
+      () => store.upsertVectors(detached(new Float32Array(3)), documents),
+      flat('vectors'),
+    );
     await refused(store, () => store.similaritySearchBatch(detached(new Float32Array(3))), flat('queries'));
     for (const make of [() => detached(new Float32Array(3)), () => detached(new Float64Array(3))]) {
       const row = isError('invalid_argument', /^vectors\[0\]: expected a vector/);
       await refused(store, () => store.addVectors([make()], documents), row);
-      await refused(store, () => store.similaritySearchByVector(make()), isError('invalid_argument', /^vector: expected a vector/));
+      await refused(
+        store,
+        () => store.similaritySearchByVector(make()),
+        isError('invalid_argument', /^vector: expected a vector/),
+      );
     }
   });
 
   test('is refused as bytes', async () => {
     const bytes = await (await abc()).serialize();
-    const check = isError('invalid_argument', /^bytes: expected memory that was not given away, got an instance of /);
+    const check = isError(
+      'invalid_argument',
+      /^bytes: expected memory that was not given away, got an instance of /,
+    );
     await assert.rejects(VectorStore.deserialize(detached(bytes.slice())), check);
     await assert.rejects(VectorStore.deserialize(detached(bytes.slice().buffer)), check);
     const empty = isError('not_a_store', /an empty file/);
@@ -265,7 +586,11 @@ test('vectors of zeros have no direction: a cosine store takes none and looks fo
   const store = await abc(embeddings, { distanceStrategy: 'COSINE' });
   const check = isError('zero_vector', /^vector 0 is all zeros/);
   await refused(store, () => store.addVectors(new Float32Array(3), [{ pageContent: 'x' }]), check);
-  await refused(store, () => store.upsert([{ pageContent: 'none of the letters'.replace(/[abc]/g, ''), id: 'a' }]), check);
+  await refused(
+    store,
+    () => store.upsert([{ pageContent: 'none of the letters'.replace(/[abc]/g, ''), id: 'a' }]),
+    check,
+  );
   await refused(store, () => store.similaritySearchByVector([0, 0, 0]), check);
   await refused(store, () => store.similaritySearch('x'), check);
   await refused(store, () => store.maxMarginalRelevanceSearchByVector([0, -0, 0]), check);
@@ -281,8 +606,14 @@ const WITH_K = [
   ['similaritySearchBatch', (store, k) => store.similaritySearchBatch(['a'], k)],
   ['similaritySearchWithRelevanceScores', (store, k) => store.similaritySearchWithRelevanceScores('a', k)],
   ['maxMarginalRelevanceSearch', (store, k) => store.maxMarginalRelevanceSearch('a', k)],
-  ['maxMarginalRelevanceSearchByVector', (store, k) => store.maxMarginalRelevanceSearchByVector([1, 0, 0], { k })],
-  ['maxMarginalRelevanceSearchWithScoreByVector', (store, k) => store.maxMarginalRelevanceSearchWithScoreByVector([1, 0, 0], k)],
+  [
+    'maxMarginalRelevanceSearchByVector',
+    (store, k) => store.maxMarginalRelevanceSearchByVector([1, 0, 0], { k }),
+  ],
+  [
+    'maxMarginalRelevanceSearchWithScoreByVector',
+    (store, k) => store.maxMarginalRelevanceSearchWithScoreByVector([1, 0, 0], k),
+  ],
   ['search', (store, k) => store.search('a', 'similarity', { k })],
   ['search by MMR', (store, k) => store.search('a', 'mmr', { k })],
   ['a retriever', async (store, k) => (await store.asRetriever({ searchKwargs: { k } })).invoke('a')],
@@ -303,7 +634,10 @@ describe('k', () => {
       }
       for (const k of [true, [3], () => 3, Symbol('3')]) {
         const wrong = (/** @type {any} */ error) =>
-          isError(error.code === 'invalid_option' ? 'invalid_option' : 'invalid_argument', /expected .*, got /)(error);
+          isError(
+            error.code === 'invalid_option' ? 'invalid_option' : 'invalid_argument',
+            /expected .*, got /,
+          )(error);
         await refused(store, () => use(store, k), wrong);
       }
     });
@@ -346,7 +680,8 @@ describe('options', () => {
         await refused(store, () => store.search('a', 'mmr', { [option]: value }), check);
         await refused(
           store,
-          async () => (await store.asRetriever({ searchType: 'mmr', searchKwargs: { [option]: value } })).invoke('a'),
+          async () =>
+            (await store.asRetriever({ searchType: 'mmr', searchKwargs: { [option]: value } })).invoke('a'),
           check,
         );
       }
@@ -362,7 +697,10 @@ describe('options', () => {
       const check = isError('invalid_option', /^option batchSize: expected .*, got /);
       await refused(store, () => store.addTexts(['x'], null, { batchSize }), check);
       await refused(store, () => store.upsert([{ pageContent: 'x' }], { batchSize }), check);
-      await assert.rejects(VectorStore.fromTexts(['x'], null, embeddings, /** @type {any} */ ({ batchSize })), check);
+      await assert.rejects(
+        VectorStore.fromTexts(['x'], null, embeddings, /** @type {any} */ ({ batchSize })),
+        check,
+      );
     }
   });
 
@@ -370,19 +708,43 @@ describe('options', () => {
     for (const dim of [1.5, NaN, Infinity, -Infinity, 2 ** 32, 2 ** 53, ...wrongNumbers]) {
       const check = isError('invalid_option', /^option dim: expected .*, got /);
       await assert.rejects(VectorStore.create(null, /** @type {any} */ ({ dim })), check);
-      await assert.rejects(VectorStore.fromVectors(new Float32Array(2), [{ pageContent: '' }], null, /** @type {any} */ ({ dim })), check);
+      await assert.rejects(
+        VectorStore.fromVectors(
+          new Float32Array(2),
+          [{ pageContent: '' }],
+          null,
+          /** @type {any} */ ({ dim }),
+        ),
+        check,
+      );
     }
-    for (const dim of [0, -1]) await assert.rejects(VectorStore.create(null, { dim }), isError('empty_vector'));
+    for (const dim of [0, -1])
+      await assert.rejects(VectorStore.create(null, { dim }), isError('empty_vector'));
   });
 
   /** @type {[option: string, value: unknown, code: string, message: RegExp][]} */
   const ofStores = [
-    ['distanceStrategy', 5, 'invalid_option', /^option distanceStrategy: expected a string, got the number 5$/],
+    [
+      'distanceStrategy',
+      5,
+      'invalid_option',
+      /^option distanceStrategy: expected a string, got the number 5$/,
+    ],
     ['distanceStrategy', 'JACCARD', 'unknown_distance_strategy', /"JACCARD": expected EUCLIDEAN_DISTANCE, /],
     ['distanceStrategy', '', 'unknown_distance_strategy', /""/],
     ['normalizeL2', 1, 'invalid_option', /^option normalizeL2: expected true or false, got the number 1$/],
-    ['normalizeL2', 'true', 'invalid_option', /^option normalizeL2: expected true or false, got the string "true"$/],
-    ['relevanceScoreFn', 5, 'invalid_option', /^option relevanceScoreFn: expected a function, got the number 5$/],
+    [
+      'normalizeL2',
+      'true',
+      'invalid_option',
+      /^option normalizeL2: expected true or false, got the string "true"$/,
+    ],
+    [
+      'relevanceScoreFn',
+      5,
+      'invalid_option',
+      /^option relevanceScoreFn: expected a function, got the number 5$/,
+    ],
     ['onWarning', {}, 'invalid_option', /^option onWarning: expected a function, got an object$/],
     ['signal', 5, 'invalid_option', /^option signal: expected an AbortSignal, got the number 5$/],
     ['colour', 'red', 'invalid_option', /^unknown option "colour": expected one of /],
@@ -415,7 +777,10 @@ describe('options', () => {
       [{ dim: 4 }, /is 3, the loader was given 4$/],
     ];
     for (const [options, message] of settings) {
-      await assert.rejects(VectorStore.deserialize(bytes, null, options), isError('setting_mismatch', message));
+      await assert.rejects(
+        VectorStore.deserialize(bytes, null, options),
+        isError('setting_mismatch', message),
+      );
     }
     const same = { distanceStrategy: /** @type {const} */ ('l2'), normalizeL2: false, dim: 3 };
     assert.equal(await (await VectorStore.deserialize(bytes, null, same)).count(), 3);
@@ -423,39 +788,126 @@ describe('options', () => {
 
   /** Every method that takes options, by what it takes. @type {[name: string, use: Use, known: string][]} */
   const withOptions = [
-    ['create', (_, value) => VectorStore.create(null, value), 'distanceStrategy, normalizeL2, dim, relevanceScoreFn, onWarning, signal'],
-    ['fromTexts', (_, value) => VectorStore.fromTexts(['x'], null, embeddings, value), 'ids, batchSize, onProgress, signal'],
-    ['fromDocuments', (_, value) => VectorStore.fromDocuments([], embeddings, value), 'ids, batchSize, onProgress, signal'],
+    [
+      'create',
+      (_, value) => VectorStore.create(null, value),
+      'distanceStrategy, normalizeL2, dim, relevanceScoreFn, onWarning, signal',
+    ],
+    [
+      'fromTexts',
+      (_, value) => VectorStore.fromTexts(['x'], null, embeddings, value),
+      'ids, batchSize, onProgress, signal',
+    ],
+    [
+      'fromDocuments',
+      (_, value) => VectorStore.fromDocuments([], embeddings, value),
+      'ids, batchSize, onProgress, signal',
+    ],
     ['fromVectors', (_, value) => VectorStore.fromVectors([], [], null, value), 'ids, dim, signal'],
-    ['deserialize', async (store, value) => VectorStore.deserialize(await store.serialize(), null, value), 'distanceStrategy, '],
+    [
+      'deserialize',
+      async (store, value) => VectorStore.deserialize(await store.serialize(), null, value),
+      'distanceStrategy, ',
+    ],
     ['list', (_, value) => VectorStore.list(value), 'directory'],
     ['remove', (_, value) => VectorStore.remove('no such store', value), 'directory'],
     ['save', (store, value) => store.save('never saved', value), 'directory'],
     ['addTexts', (store, value) => store.addTexts(['x'], null, value), 'ids, batchSize, onProgress, signal'],
-    ['addDocuments', (store, value) => store.addDocuments([{ pageContent: 'x' }], value), 'ids, batchSize, onProgress, signal'],
-    ['addVectors', (store, value) => store.addVectors([[1, 2, 3]], [{ pageContent: 'x' }], value), 'ids, dim, signal'],
-    ['upsert', (store, value) => store.upsert([{ pageContent: 'x' }], value), 'ids, batchSize, onProgress, signal'],
-    ['upsertVectors', (store, value) => store.upsertVectors([[1, 2, 3]], [{ pageContent: 'x' }], value), 'ids, dim, signal'],
-    ['similaritySearch', (store, value) => store.similaritySearch('a', value), 'k, filter, fetchK, scoreThreshold, signal'],
-    ['similaritySearchWithScore', (store, value) => store.similaritySearchWithScore('a', value), 'k, filter, fetchK, scoreThreshold, signal'],
-    ['similaritySearchByVector', (store, value) => store.similaritySearchByVector([1, 0, 0], value), 'k, filter, fetchK, scoreThreshold, signal'],
-    ['similaritySearchVectorWithScore', (store, value) => store.similaritySearchVectorWithScore([1, 0, 0], value), 'k, filter, fetchK, scoreThreshold, signal'],
-    ['similaritySearchBatch', (store, value) => store.similaritySearchBatch(['a'], value), 'k, filter, fetchK, scoreThreshold, signal'],
-    ['similaritySearchWithRelevanceScores', (store, value) => store.similaritySearchWithRelevanceScores('a', value), 'k, filter, fetchK, scoreThreshold, signal'],
-    ['maxMarginalRelevanceSearch', (store, value) => store.maxMarginalRelevanceSearch('a', value), 'k, filter, fetchK, scoreThreshold, lambda, signal'],
-    ['maxMarginalRelevanceSearchByVector', (store, value) => store.maxMarginalRelevanceSearchByVector([1, 0, 0], value), 'k, filter, fetchK, scoreThreshold, lambda, signal'],
-    ['maxMarginalRelevanceSearchWithScoreByVector', (store, value) => store.maxMarginalRelevanceSearchWithScoreByVector([1, 0, 0], value), 'k, filter, fetchK, scoreThreshold, lambda, signal'],
-    ['search', (store, value) => store.search('a', 'mmr', value), 'k, filter, fetchK, scoreThreshold, lambda, signal'],
+    [
+      'addDocuments',
+      (store, value) => store.addDocuments([{ pageContent: 'x' }], value),
+      'ids, batchSize, onProgress, signal',
+    ],
+    [
+      'addVectors',
+      (store, value) => store.addVectors([[1, 2, 3]], [{ pageContent: 'x' }], value),
+      'ids, dim, signal',
+    ],
+    [
+      'upsert',
+      (store, value) => store.upsert([{ pageContent: 'x' }], value),
+      'ids, batchSize, onProgress, signal',
+    ],
+    [
+      'upsertVectors',
+      (store, value) => store.upsertVectors([[1, 2, 3]], [{ pageContent: 'x' }], value),
+      'ids, dim, signal',
+    ],
+    [
+      'similaritySearch',
+      (store, value) => store.similaritySearch('a', value),
+      'k, filter, fetchK, scoreThreshold, signal',
+    ],
+    [
+      'similaritySearchWithScore',
+      (store, value) => store.similaritySearchWithScore('a', value),
+      'k, filter, fetchK, scoreThreshold, signal',
+    ],
+    [
+      'similaritySearchByVector',
+      (store, value) => store.similaritySearchByVector([1, 0, 0], value),
+      'k, filter, fetchK, scoreThreshold, signal',
+    ],
+    [
+      'similaritySearchVectorWithScore',
+      (store, value) => store.similaritySearchVectorWithScore([1, 0, 0], value),
+      'k, filter, fetchK, scoreThreshold, signal',
+    ],
+    [
+      'similaritySearchBatch',
+      (store, value) => store.similaritySearchBatch(['a'], value),
+      'k, filter, fetchK, scoreThreshold, signal',
+    ],
+    [
+      'similaritySearchWithRelevanceScores',
+      (store, value) => store.similaritySearchWithRelevanceScores('a', value),
+      'k, filter, fetchK, scoreThreshold, signal',
+    ],
+    [
+      'maxMarginalRelevanceSearch',
+      (store, value) => store.maxMarginalRelevanceSearch('a', value),
+      'k, filter, fetchK, scoreThreshold, lambda, signal',
+    ],
+    [
+      'maxMarginalRelevanceSearchByVector',
+      (store, value) => store.maxMarginalRelevanceSearchByVector([1, 0, 0], value),
+      'k, filter, fetchK, scoreThreshold, lambda, signal',
+    ],
+    [
+      'maxMarginalRelevanceSearchWithScoreByVector',
+      (store, value) => store.maxMarginalRelevanceSearchWithScoreByVector([1, 0, 0], value),
+      'k, filter, fetchK, scoreThreshold, lambda, signal',
+    ],
+    [
+      'search',
+      (store, value) => store.search('a', 'mmr', value),
+      'k, filter, fetchK, scoreThreshold, lambda, signal',
+    ],
     ['asRetriever', (store, value) => store.asRetriever(value), 'searchType, searchKwargs'],
-    ['asRetriever for its searches', (store, value) => store.asRetriever({ searchKwargs: value }), 'k, filter, fetchK, scoreThreshold, lambda, signal'],
-    ['invoke', async (store, value) => (await store.asRetriever()).invoke('a', value), 'k, filter, fetchK, scoreThreshold, lambda, signal'],
-    ['addDocuments of a retriever', async (store, value) => (await store.asRetriever()).addDocuments([], value), 'ids, batchSize, onProgress, signal'],
+    [
+      'asRetriever for its searches',
+      (store, value) => store.asRetriever({ searchKwargs: value }),
+      'k, filter, fetchK, scoreThreshold, lambda, signal',
+    ],
+    [
+      'invoke',
+      async (store, value) => (await store.asRetriever()).invoke('a', value),
+      'k, filter, fetchK, scoreThreshold, lambda, signal',
+    ],
+    [
+      'addDocuments of a retriever',
+      async (store, value) => (await store.asRetriever()).addDocuments([], value),
+      'ids, batchSize, onProgress, signal',
+    ],
     ['delete', (store, value) => store.delete(value), 'ids, filter, ignoreUnknown'],
   ];
   for (const [name, use, known] of withOptions) {
     test(`of ${name} have known keys`, async () => {
       const store = await abc();
-      const check = isError('invalid_option', new RegExp(`^unknown option "colour": expected one of .*${known}`));
+      const check = isError(
+        'invalid_option',
+        new RegExp(`^unknown option "colour": expected one of .*${known}`),
+      );
       await refused(store, () => use(store, { colour: 1 }), check);
       await refused(store, () => use(store, { colour: null }), check);
     });
@@ -463,9 +915,19 @@ describe('options', () => {
     test(`of ${name} are an object`, async () => {
       const store = await abc();
       const check = isError('invalid_argument', /^options: expected an object, got /);
-      for (const value of [[], [1], () => 1, Symbol('o'), true]) await refused(store, () => use(store, value), check);
-      for (const value of [revoked({}), trapped({ x: 1 }, 'ownKeys'), trapped({ x: 1 }, 'get'), unreadable({}, 'signal')]) {
-        await refused(store, () => use(store, value), isError('invalid_argument', /cannot be (?:read|looked at)/));
+      for (const value of [[], [1], () => 1, Symbol('o'), true])
+        await refused(store, () => use(store, value), check);
+      for (const value of [
+        revoked({}),
+        trapped({ x: 1 }, 'ownKeys'),
+        trapped({ x: 1 }, 'get'),
+        unreadable({}, 'signal'),
+      ]) {
+        await refused(
+          store,
+          () => use(store, value),
+          isError('invalid_argument', /cannot be (?:read|looked at)/),
+        );
       }
     });
   }
@@ -491,7 +953,10 @@ describe('embeddings', () => {
   for (const [what, make] of wrong) {
     test(`are not ${what}`, async () => {
       const value = make();
-      const check = isError('invalid_argument', /^embeddings: expected an object with embedDocuments and embedQuery, got /);
+      const check = isError(
+        'invalid_argument',
+        /^embeddings: expected an object with embedDocuments and embedQuery, got /,
+      );
       const given = /** @type {any} */ (value);
       const bytes = await (await abc()).serialize();
       await assert.rejects(VectorStore.create(given), check);
@@ -506,13 +971,35 @@ describe('embeddings', () => {
 describe('delete', () => {
   test('takes ids or a filter, and one of them', async () => {
     const store = await abc();
-    for (const options of [undefined, null, {}, { ids: null }, { filter: undefined }, { ignoreUnknown: true }]) {
+    for (const options of [
+      undefined,
+      null,
+      {},
+      { ids: null },
+      { filter: undefined },
+      { ignoreUnknown: true },
+    ]) {
       await refused(store, () => store.delete(options), isError('no_ids', /give ids or a filter$/));
     }
-    await refused(store, () => store.delete({ ids: ['a'], filter: {} }), isError('invalid_option', /ids or a filter, got both$/));
-    await refused(store, () => store.delete(['a']), isError('invalid_argument', /^options: expected an object, got a list of 1$/));
-    await refused(store, () => store.delete('a'), isError('invalid_argument', /^options: expected an object, got the string "a"$/));
-    const check = isError('invalid_option', /^option ignoreUnknown: expected true or false, got the number 1$/);
+    await refused(
+      store,
+      () => store.delete({ ids: ['a'], filter: {} }),
+      isError('invalid_option', /ids or a filter, got both$/),
+    );
+    await refused(
+      store,
+      () => store.delete(['a']),
+      isError('invalid_argument', /^options: expected an object, got a list of 1$/),
+    );
+    await refused(
+      store,
+      () => store.delete('a'),
+      isError('invalid_argument', /^options: expected an object, got the string "a"$/),
+    );
+    const check = isError(
+      'invalid_option',
+      /^option ignoreUnknown: expected true or false, got the number 1$/,
+    );
     await refused(store, () => store.delete({ ids: ['z'], ignoreUnknown: 1 }), check);
   });
 
@@ -530,11 +1017,30 @@ describe('delete', () => {
 describe('mergeFrom', () => {
   test('takes a store, and another one', async () => {
     const store = await abc();
-    await refused(store, () => store.mergeFrom(store), isError('merge_incompatible', /one and the same store$/));
-    for (const other of [undefined, null, {}, 5, VectorStore, Object.create(VectorStore.prototype), revoked({})]) {
-      await refused(store, () => store.mergeFrom(other), isError('invalid_argument', /^other: expected a VectorStore, got /));
+    await refused(
+      store,
+      () => store.mergeFrom(store),
+      isError('merge_incompatible', /one and the same store$/),
+    );
+    for (const other of [
+      undefined,
+      null,
+      {},
+      5,
+      VectorStore,
+      Object.create(VectorStore.prototype),
+      revoked({}),
+    ]) {
+      await refused(
+        store,
+        () => store.mergeFrom(other),
+        isError('invalid_argument', /^other: expected a VectorStore, got /),
+      );
     }
-    const proxied = isError('invalid_argument', /^other: expected a VectorStore, got an instance of VectorStore$/);
+    const proxied = isError(
+      'invalid_argument',
+      /^other: expected a VectorStore, got an instance of VectorStore$/,
+    );
     await refused(store, () => store.mergeFrom(new Proxy(store, {})), proxied);
   });
 
@@ -544,7 +1050,11 @@ describe('mergeFrom', () => {
     /** @type {[Promise<any>, string, RegExp][]} */
     const others = [
       [VectorStore.fromVectors([[1]], documents), 'merge_incompatible', /dimension is 3 here and 1 there$/],
-      [VectorStore.create(null, { distanceStrategy: 'cosine' }), 'merge_incompatible', /EUCLIDEAN_DISTANCE here and COSINE there$/],
+      [
+        VectorStore.create(null, { distanceStrategy: 'cosine' }),
+        'merge_incompatible',
+        /EUCLIDEAN_DISTANCE here and COSINE there$/,
+      ],
       [VectorStore.create(null, { normalizeL2: true }), 'merge_incompatible', /here and .* there$/],
       [abc(), 'id_already_exists', /: "a", "b", "c"$/],
     ];
@@ -566,7 +1076,10 @@ describe('mergeFrom', () => {
 describe('searches', () => {
   test('have a type that is known', async () => {
     const store = await abc();
-    const check = isError('invalid_search_type', /"nearest": expected "similarity", "similarity_score_threshold" or "mmr"$/);
+    const check = isError(
+      'invalid_search_type',
+      /"nearest": expected "similarity", "similarity_score_threshold" or "mmr"$/,
+    );
     await refused(store, () => store.search('a', 'nearest'), check);
     await refused(store, () => store.asRetriever({ searchType: 'nearest' }), check);
     for (const type of [5, true, {}, ['mmr'], Symbol('mmr')]) {
@@ -582,7 +1095,11 @@ describe('searches', () => {
     const searchType = 'similarity_score_threshold';
     const check = isError('score_threshold_required', /scoreThreshold/);
     await refused(store, () => store.asRetriever({ searchType }), check);
-    await refused(store, () => store.asRetriever({ searchType, searchKwargs: { scoreThreshold: null } }), check);
+    await refused(
+      store,
+      () => store.asRetriever({ searchType, searchKwargs: { scoreThreshold: null } }),
+      check,
+    );
   });
 
   test('are for a string', async () => {
@@ -604,13 +1121,20 @@ test('getVector takes an id that is there', async () => {
   const store = await abc();
   await refused(store, () => store.getVector('z'), isError('unknown_id', /: "z"$/));
   for (const id of [undefined, null, 5, ['a']]) {
-    await refused(store, () => store.getVector(id), isError('invalid_argument', /^id: expected a string, got /));
+    await refused(
+      store,
+      () => store.getVector(id),
+      isError('invalid_argument', /^id: expected a string, got /),
+    );
   }
 });
 
 test('`new` makes no store', () => {
   const Class = /** @type {any} */ (VectorStore);
-  const check = isError('invalid_argument', /^expected await VectorStore\.create\(\) or another method that makes one, got new$/);
+  const check = isError(
+    'invalid_argument',
+    /^expected await VectorStore\.create\(\) or another method that makes one, got new$/,
+  );
   assert.throws(() => new Class(), check);
   assert.throws(() => new Class(Symbol('made by a method of VectorStore'), {}), check);
   assert.throws(() => new (class extends Class {})(), check);

@@ -5,7 +5,17 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { deflateRawSync, gzipSync } from 'node:zlib';
 
-import { Thrown, VectorStore, abc, embeddings, idsOf, isError, rejectsWith, trapped, unreadable } from './store/twindex.mjs';
+import {
+  Thrown,
+  VectorStore,
+  abc,
+  embeddings,
+  idsOf,
+  isError,
+  rejectsWith,
+  trapped,
+  unreadable,
+} from './store/twindex.mjs';
 
 const bytes = await (await abc(embeddings, { distanceStrategy: 'COSINE', normalizeL2: true })).serialize();
 const encoder = new TextEncoder();
@@ -54,7 +64,11 @@ describe('bytes of another format', () => {
 describe('a store', () => {
   test('cut short anywhere is truncated', async () => {
     for (let length = 1; length < bytes.length; length++) {
-      assert.equal(await codeOf(bytes.subarray(0, length)), 'truncated', `${length} of ${bytes.length} bytes`);
+      assert.equal(
+        await codeOf(bytes.subarray(0, length)),
+        'truncated',
+        `${length} of ${bytes.length} bytes`,
+      );
     }
   });
 
@@ -164,7 +178,8 @@ describe('what holds no bytes is refused', () => {
   ];
   for (const [what, make] of pretenders) {
     test(`: ${what}`, async () => {
-      const check = (/** @type {any} */ error) => isError(error.code === 'io_error' ? 'io_error' : 'invalid_argument')(error);
+      const check = (/** @type {any} */ error) =>
+        isError(error.code === 'io_error' ? 'io_error' : 'invalid_argument')(error);
       await assert.rejects(VectorStore.deserialize(make()), check);
     });
   }
@@ -186,7 +201,10 @@ describe('a Response', () => {
   test('that was read already cannot be read', async () => {
     const response = new Response(bytes);
     await response.text();
-    await assert.rejects(VectorStore.deserialize(response), isError('io_error', /^the bytes cannot be read: TypeError/));
+    await assert.rejects(
+      VectorStore.deserialize(response),
+      isError('io_error', /^the bytes cannot be read: TypeError/),
+    );
   });
 
   test('that breaks off is an error with its cause', async () => {
@@ -197,7 +215,10 @@ describe('a Response', () => {
         controller.error(cause);
       },
     });
-    await assert.rejects(VectorStore.deserialize(new Response(body)), isError('io_error', /went away$/, { cause }));
+    await assert.rejects(
+      VectorStore.deserialize(new Response(body)),
+      isError('io_error', /went away$/, { cause }),
+    );
   });
 
   test('is not waited for once the signal aborts', async () => {
@@ -215,7 +236,16 @@ describe('a Response', () => {
 });
 
 test('options and embeddings are looked at whatever the bytes are', async () => {
-  await assert.rejects(VectorStore.deserialize(bytes, /** @type {any} */ ({})), isError('invalid_argument', /^embeddings/));
-  await assert.rejects(VectorStore.deserialize(bytes, null, unreadable({}, 'dim')), isError('invalid_argument', /cannot be read/));
-  await assert.rejects(VectorStore.deserialize(new Uint8Array(), null, /** @type {any} */ ({ dim: 'x' })), isError('invalid_option'));
+  await assert.rejects(
+    VectorStore.deserialize(bytes, /** @type {any} */ ({})),
+    isError('invalid_argument', /^embeddings/),
+  );
+  await assert.rejects(
+    VectorStore.deserialize(bytes, null, unreadable({}, 'dim')),
+    isError('invalid_argument', /cannot be read/),
+  );
+  await assert.rejects(
+    VectorStore.deserialize(new Uint8Array(), null, /** @type {any} */ ({ dim: 'x' })),
+    isError('invalid_option'),
+  );
 });

@@ -22,34 +22,66 @@ import {
 /** Every call that takes a signal, and embeds. @type {[name: string, call: (store: any, signal: any) => Promise<any>][]} */
 const EMBEDDING = [
   ['addTexts', (store, signal) => store.addTexts(['x', 'y'], null, { signal, batchSize: 1 })],
-  ['addDocuments', (store, signal) => store.addDocuments([{ pageContent: 'x' }, { pageContent: 'y' }], { signal, batchSize: 1 })],
-  ['upsert', (store, signal) => store.upsert([{ pageContent: 'x', id: 'a' }, { pageContent: 'y' }], { signal, batchSize: 1 })],
+  [
+    'addDocuments',
+    (store, signal) =>
+      store.addDocuments([{ pageContent: 'x' }, { pageContent: 'y' }], { signal, batchSize: 1 }),
+  ],
+  [
+    'upsert',
+    (store, signal) =>
+      store.upsert([{ pageContent: 'x', id: 'a' }, { pageContent: 'y' }], { signal, batchSize: 1 }),
+  ],
   ['similaritySearch', (store, signal) => store.similaritySearch('x', { signal })],
   ['similaritySearchWithScore', (store, signal) => store.similaritySearchWithScore('x', { signal })],
-  ['similaritySearchWithRelevanceScores', (store, signal) => store.similaritySearchWithRelevanceScores('x', { signal })],
+  [
+    'similaritySearchWithRelevanceScores',
+    (store, signal) => store.similaritySearchWithRelevanceScores('x', { signal }),
+  ],
   ['similaritySearchBatch', (store, signal) => store.similaritySearchBatch(['x', 'y'], { signal })],
   ['maxMarginalRelevanceSearch', (store, signal) => store.maxMarginalRelevanceSearch('x', { signal })],
   ['search', (store, signal) => store.search('x', 'mmr', { signal })],
   ['invoke', async (store, signal) => (await store.asRetriever()).invoke('x', { signal })],
-  ['a retriever`s searches', async (store, signal) => (await store.asRetriever({ searchKwargs: { signal } })).invoke('x')],
+  [
+    'a retriever`s searches',
+    async (store, signal) => (await store.asRetriever({ searchKwargs: { signal } })).invoke('x'),
+  ],
   [
     'addDocuments of a retriever',
     async (store, signal) => (await store.asRetriever()).addDocuments([{ pageContent: 'x' }], { signal }),
   ],
   ['fromTexts', (store, signal) => VectorStore.fromTexts(['x'], null, store.own, { signal })],
-  ['fromDocuments', (store, signal) => VectorStore.fromDocuments([{ pageContent: 'x' }], store.own, { signal })],
+  [
+    'fromDocuments',
+    (store, signal) => VectorStore.fromDocuments([{ pageContent: 'x' }], store.own, { signal }),
+  ],
 ];
 
 /** The others. @type {[name: string, call: (store: any, signal: any) => Promise<any>][]} */
 const DIRECT = [
   ['fromVectors', (_, signal) => VectorStore.fromVectors([[1]], [{ pageContent: 'x' }], null, { signal })],
-  ['deserialize', async (store, signal) => VectorStore.deserialize(await store.serialize(), null, { signal })],
+  [
+    'deserialize',
+    async (store, signal) => VectorStore.deserialize(await store.serialize(), null, { signal }),
+  ],
   ['addVectors', (store, signal) => store.addVectors([[1, 2, 3]], [{ pageContent: 'x' }], { signal })],
-  ['upsertVectors', (store, signal) => store.upsertVectors([[1, 2, 3]], [{ pageContent: 'x', id: 'a' }], { signal })],
+  [
+    'upsertVectors',
+    (store, signal) => store.upsertVectors([[1, 2, 3]], [{ pageContent: 'x', id: 'a' }], { signal }),
+  ],
   ['similaritySearchByVector', (store, signal) => store.similaritySearchByVector([1, 0, 0], { signal })],
-  ['similaritySearchVectorWithScore', (store, signal) => store.similaritySearchVectorWithScore([1, 0, 0], { signal })],
-  ['similaritySearchBatch by vectors', (store, signal) => store.similaritySearchBatch([[1, 0, 0]], { signal })],
-  ['maxMarginalRelevanceSearchByVector', (store, signal) => store.maxMarginalRelevanceSearchByVector([1, 0, 0], { signal })],
+  [
+    'similaritySearchVectorWithScore',
+    (store, signal) => store.similaritySearchVectorWithScore([1, 0, 0], { signal }),
+  ],
+  [
+    'similaritySearchBatch by vectors',
+    (store, signal) => store.similaritySearchBatch([[1, 0, 0]], { signal }),
+  ],
+  [
+    'maxMarginalRelevanceSearchByVector',
+    (store, signal) => store.maxMarginalRelevanceSearchByVector([1, 0, 0], { signal }),
+  ],
   [
     'maxMarginalRelevanceSearchWithScoreByVector',
     (store, signal) => store.maxMarginalRelevanceSearchWithScoreByVector([1, 0, 0], { signal }),
@@ -195,8 +227,14 @@ describe('a signal', () => {
     let listeners = 0;
     const add = signal.addEventListener.bind(signal);
     const remove = signal.removeEventListener.bind(signal);
-    signal.addEventListener = (/** @type {any[]} */ ...args) => (listeners++, add(.../** @type {[any, any]} */ (args)));
-    signal.removeEventListener = (/** @type {any[]} */ ...args) => (listeners--, remove(.../** @type {[any, any]} */ (args)));
+    signal.addEventListener = (/** @type {any[]} */ ...args) => (
+      listeners++,
+      add(.../** @type {[any, any]} */ (args))
+    );
+    signal.removeEventListener = (/** @type {any[]} */ ...args) => (
+      listeners--,
+      remove(.../** @type {[any, any]} */ (args))
+    );
     await store.addTexts(['x', 'y'], null, { signal, batchSize: 1 });
     await store.similaritySearch('x', { signal });
     await turn();
@@ -212,10 +250,16 @@ describe('a signal', () => {
     ['an event target', () => new EventTarget()],
     ['a controller', () => new AbortController()],
     ['an object with a flag', () => ({ aborted: false })],
-    ['an object that looks like one', () => ({ aborted: false, reason: undefined, addEventListener() {}, removeEventListener() {} })],
+    [
+      'an object that looks like one',
+      () => ({ aborted: false, reason: undefined, addEventListener() {}, removeEventListener() {} }),
+    ],
     ['an object that lets go of nothing', () => ({ aborted: false, addEventListener() {} })],
     ['an object with the prototype of one', () => Object.create(AbortSignal.prototype)],
-    ['an object that cannot be read', () => unreadable({ addEventListener() {}, removeEventListener() {} }, 'aborted')],
+    [
+      'an object that cannot be read',
+      () => unreadable({ addEventListener() {}, removeEventListener() {} }, 'aborted'),
+    ],
     [
       'an object whose flag can be read once',
       () => {
@@ -230,13 +274,20 @@ describe('a signal', () => {
         };
       },
     ],
-    ['an object without a reason', () => unreadable({ aborted: true, addEventListener() {}, removeEventListener() {} }, 'reason')],
+    [
+      'an object without a reason',
+      () => unreadable({ aborted: true, addEventListener() {}, removeEventListener() {} }, 'reason'),
+    ],
   ];
   for (const [what, make] of foreign) {
     test(`is not ${what}`, async () => {
       for (const [, call] of [...EMBEDDING, ...DIRECT]) {
         const { store, asked } = await countedStore((answer) => answer);
-        await refused(store, () => call(store, make()), isError('invalid_option', /^option signal: expected an AbortSignal, got /));
+        await refused(
+          store,
+          () => call(store, make()),
+          isError('invalid_option', /^option signal: expected an AbortSignal, got /),
+        );
         assert.equal(asked(), 0);
       }
     });
@@ -254,7 +305,9 @@ describe('calls at the same time', () => {
         return texts.map(embed);
       },
     });
-    const adding = ['1', '2', '3'].map((text) => store.addTexts([text, 'other'], null, { ids: ['same', text] }));
+    const adding = ['1', '2', '3'].map((text) =>
+      store.addTexts([text, 'other'], null, { ids: ['same', text] }),
+    );
     const settled = Promise.allSettled(adding);
     while (asked < 3) await turn();
     for (const at of [1, 0, 2]) gates[at]?.resolve();
@@ -294,7 +347,9 @@ describe('calls at the same time', () => {
     for (let i = 0; i < 20; i++) {
       const some = documents.slice(25 * i, 25 * (i + 1));
       calls.push(store.addVectors(new Float32Array(75).fill(i), some));
-      calls.push(store.similaritySearchByVector([1, 0, 0], 1000).then((/** @type {any[]} */ found) => found.length));
+      calls.push(
+        store.similaritySearchByVector([1, 0, 0], 1000).then((/** @type {any[]} */ found) => found.length),
+      );
       calls.push(store.count());
     }
     const answers = await Promise.all(calls);
@@ -422,17 +477,29 @@ describe('a filter function', () => {
     ['similaritySearch', (store, filter) => store.similaritySearch('a', 3, filter)],
     ['similaritySearchWithScore', (store, filter) => store.similaritySearchWithScore('a', { filter })],
     ['similaritySearchByVector', (store, filter) => store.similaritySearchByVector([1, 0, 0], 3, filter)],
-    ['similaritySearchVectorWithScore', (store, filter) => store.similaritySearchVectorWithScore([1, 0, 0], 3, filter)],
+    [
+      'similaritySearchVectorWithScore',
+      (store, filter) => store.similaritySearchVectorWithScore([1, 0, 0], 3, filter),
+    ],
     ['similaritySearchBatch', (store, filter) => store.similaritySearchBatch(['a'], 3, filter)],
-    ['similaritySearchWithRelevanceScores', (store, filter) => store.similaritySearchWithRelevanceScores('a', 3, filter)],
+    [
+      'similaritySearchWithRelevanceScores',
+      (store, filter) => store.similaritySearchWithRelevanceScores('a', 3, filter),
+    ],
     ['maxMarginalRelevanceSearch', (store, filter) => store.maxMarginalRelevanceSearch('a', { filter })],
-    ['maxMarginalRelevanceSearchByVector', (store, filter) => store.maxMarginalRelevanceSearchByVector([1, 0, 0], { filter })],
+    [
+      'maxMarginalRelevanceSearchByVector',
+      (store, filter) => store.maxMarginalRelevanceSearchByVector([1, 0, 0], { filter }),
+    ],
     [
       'maxMarginalRelevanceSearchWithScoreByVector',
       (store, filter) => store.maxMarginalRelevanceSearchWithScoreByVector([1, 0, 0], { filter }),
     ],
     ['search', (store, filter) => store.search('a', 'similarity', { filter })],
-    ['a retriever', async (store, filter) => (await store.asRetriever({ searchKwargs: { filter } })).invoke('a')],
+    [
+      'a retriever',
+      async (store, filter) => (await store.asRetriever({ searchKwargs: { filter } })).invoke('a'),
+    ],
     ['a call of a retriever', async (store, filter) => (await store.asRetriever()).invoke('a', { filter })],
     ['delete', (store, filter) => store.delete({ filter })],
   ];
@@ -444,8 +511,14 @@ describe('a filter function', () => {
         const filter = () => {
           throw thrown;
         };
-        const check = isError('callable_filter_raised', /^the filter function failed: /, { cause: thrown ?? undefined });
-        await refused(store, () => use(store, filter), thrown === null ? isError('callable_filter_raised') : check);
+        const check = isError('callable_filter_raised', /^the filter function failed: /, {
+          cause: thrown ?? undefined,
+        });
+        await refused(
+          store,
+          () => use(store, filter),
+          thrown === null ? isError('callable_filter_raised') : check,
+        );
       }
     });
 
@@ -539,7 +612,7 @@ describe('a filter function', () => {
       return true;
     };
     let deepest = store.similaritySearchByVector([1, 0, 0], 3, filter);
-    for (let before = -1; before !== depth; ) {
+    for (let before = -1; before !== depth;) {
       before = depth;
       await deepest;
     }
@@ -552,11 +625,22 @@ describe('a relevance function', () => {
   const thrown = new Thrown('oh');
   /** @type {[what: string, answer: () => any, message: RegExp, more?: { cause: unknown }][]} */
   const failures = [
-    ['throws', () => { throw thrown; }, /^the relevance function failed: .*oh$/, { cause: thrown }], // prettier-ignore
+    [
+      'throws',
+      () => {
+        throw thrown;
+      },
+      /^the relevance function failed: .*oh$/,
+      { cause: thrown },
+    ],
     ['answers nothing', () => undefined, /^the relevance function: expected a number, got undefined$/],
     ['answers a string', () => '1', /^the relevance function: expected a number, got the string "1"$/],
     ['answers a bigint', () => 1n, /^the relevance function: expected a number, got the bigint 1$/],
-    ['answers a promise', async () => 1, /^the relevance function: expected a number, got an instance of Promise$/],
+    [
+      'answers a promise',
+      async () => 1,
+      /^the relevance function: expected a number, got an instance of Promise$/,
+    ],
   ];
   for (const [what, answer, message, more] of failures) {
     test(`that ${what} fails the search, and no other`, async () => {
@@ -565,7 +649,11 @@ describe('a relevance function', () => {
       const kwargs = { searchType: 'similarity_score_threshold', searchKwargs: { scoreThreshold: 0.5 } };
       const retriever = await store.asRetriever(kwargs);
       await refused(store, () => store.similaritySearchWithRelevanceScores('a'), check);
-      await refused(store, () => store.search('a', 'similarity_score_threshold', { scoreThreshold: 0.5 }), check);
+      await refused(
+        store,
+        () => store.search('a', 'similarity_score_threshold', { scoreThreshold: 0.5 }),
+        check,
+      );
       await refused(store, () => retriever.invoke('a'), check);
       assert.equal((await store.similaritySearch('a')).length, 3);
       assert.equal((await store.similaritySearchWithScore('a', { scoreThreshold: 5 })).length, 3);
@@ -582,11 +670,14 @@ describe('a relevance function', () => {
       },
     });
     const hits = await store.similaritySearchWithRelevanceScores('a');
-    assert.deepEqual(hits.map((/** @type {any} */ [{ id }, score]) => [id, Math.fround(score)]), [
-      ['a', 1],
-      ['b', Math.fround(1 / 3)],
-      ['c', Math.fround(1 / 3)],
-    ]);
+    assert.deepEqual(
+      hits.map((/** @type {any} */ [{ id }, score]) => [id, Math.fround(score)]),
+      [
+        ['a', 1],
+        ['b', Math.fround(1 / 3)],
+        ['c', Math.fround(1 / 3)],
+      ],
+    );
     assert.deepEqual(await Promise.all(inner), [1, 0, 0]);
   });
 });
@@ -599,7 +690,10 @@ describe('a warning', () => {
     const onWarning = (/** @type {unknown} */ warning) => void told.push(warning);
     const store = await abc(embeddings, { onWarning, relevanceScoreFn: () => 2 });
     assert.equal((await store.similaritySearchWithRelevanceScores('a')).length, 3);
-    assert.deepEqual(told.map(({ code }) => code), ['relevance_out_of_range']);
+    assert.deepEqual(
+      told.map(({ code }) => code),
+      ['relevance_out_of_range'],
+    );
     assert.match(told[0].message, /between 0 and 1, got 2, 2, 2$/);
     const strict = await abc(embeddings, {
       relevanceScoreFn: () => 2,
@@ -617,7 +711,10 @@ describe('a warning', () => {
     const options = { scoreThreshold: 2 };
     assert.deepEqual(await store.similaritySearchWithRelevanceScores('a', options), []);
     const lines = warn.mock.calls.map(({ arguments: [line] }) => String(line));
-    assert.ok(lines.some((line) => /^twindex: no_relevant_docs: .* 2$/.test(line)), lines.join('\n'));
+    assert.ok(
+      lines.some((line) => /^twindex: no_relevant_docs: .* 2$/.test(line)),
+      lines.join('\n'),
+    );
   });
 });
 

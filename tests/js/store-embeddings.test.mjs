@@ -86,7 +86,10 @@ describe('texts', () => {
       const ids = await add(store, texts);
       assert.deepEqual(recorder.batches, [texts.slice(0, 64), texts.slice(64, 128), texts.slice(128)]);
       assert.deepEqual(await store.ids(), ids);
-      assert.deepEqual((await store.getByIds(ids)).map(({ pageContent }) => pageContent), texts);
+      assert.deepEqual(
+        (await store.getByIds(ids)).map(({ pageContent }) => pageContent),
+        texts,
+      );
       assert.deepEqual(await store.getVectors(), Float32Array.from(texts.flatMap(embed)));
     });
 
@@ -100,7 +103,10 @@ describe('texts', () => {
         const recorder = recording();
         const store = await VectorStore.create(recorder);
         await add(store, textsOf(5), { batchSize });
-        assert.deepEqual(recorder.batches.map(({ length }) => length), sizes);
+        assert.deepEqual(
+          recorder.batches.map(({ length }) => length),
+          sizes,
+        );
       }
     });
   }
@@ -108,7 +114,8 @@ describe('texts', () => {
   test('of a store that is made are embedded alike', async () => {
     for (const make of [
       (/** @type {any} */ recorder) => VectorStore.fromTexts(textsOf(5), null, recorder, { batchSize: 3 }),
-      (/** @type {any} */ recorder) => VectorStore.fromDocuments(documentsOf(textsOf(5)), recorder, { batchSize: 3 }),
+      (/** @type {any} */ recorder) =>
+        VectorStore.fromDocuments(documentsOf(textsOf(5)), recorder, { batchSize: 3 }),
     ]) {
       const recorder = recording();
       const store = await make(recorder);
@@ -153,7 +160,10 @@ describe('texts', () => {
     });
     await store.addTexts(texts, null, { ids: ['1', '2'] });
     assert.deepEqual(texts, ['a', 'b']);
-    assert.deepEqual((await store.getByIds(['1', '2'])).map(({ pageContent }) => pageContent), ['a', 'b']);
+    assert.deepEqual(
+      (await store.getByIds(['1', '2'])).map(({ pageContent }) => pageContent),
+      ['a', 'b'],
+    );
   });
 
   test('are not embedded where the call is refused before', async () => {
@@ -161,8 +171,16 @@ describe('texts', () => {
     const store = await abc(recorder);
     const metadata = { at: new Date(0) };
     const check = (/** @type {string} */ code) => isError(code);
-    await refused(store, () => store.addDocuments([{ pageContent: 'x', metadata }]), check('invalid_metadata'));
-    await refused(store, () => store.addTexts(['x', 'y'], null, { ids: ['z', 'z'] }), check('duplicate_ids_in_call'));
+    await refused(
+      store,
+      () => store.addDocuments([{ pageContent: 'x', metadata }]),
+      check('invalid_metadata'),
+    );
+    await refused(
+      store,
+      () => store.addTexts(['x', 'y'], null, { ids: ['z', 'z'] }),
+      check('duplicate_ids_in_call'),
+    );
     await refused(store, () => store.addTexts(['x'], null, { ids: [1] }), check('invalid_argument'));
     await refused(store, () => store.similaritySearch('x', 0.5), check('invalid_option'));
     assert.deepEqual([recorder.batches, recorder.queries], [[], []]);
@@ -184,7 +202,14 @@ describe('queries', () => {
     const store = await abc(recorder);
     const found = await store.similaritySearchBatch(['c', 'a', 'c'], 1);
     assert.deepEqual(recorder.queries, ['c', 'a', 'c']);
-    assert.deepEqual(found.map((/** @type {any} */ [[{ id }, score]]) => [id, score]), [['c', 0], ['a', 0], ['c', 0]]);
+    assert.deepEqual(
+      found.map((/** @type {any} */ [[{ id }, score]]) => [id, score]),
+      [
+        ['c', 0],
+        ['a', 0],
+        ['c', 0],
+      ],
+    );
   });
 });
 
@@ -194,8 +219,16 @@ describe('an answer', () => {
   const answers = [
     ['at once', same, same],
     ['as a promise', async (answer) => answer, same],
-    ['as a promise of another realm', (answer) => runInNewContext('Promise.resolve(answer)', { answer }), same],
-    ['as something with `then`', (answer) => ({ then: (/** @type {any} */ resolve) => resolve(answer) }), same],
+    [
+      'as a promise of another realm',
+      (answer) => runInNewContext('Promise.resolve(answer)', { answer }),
+      same,
+    ],
+    [
+      'as something with `then`',
+      (answer) => ({ then: (/** @type {any} */ resolve) => resolve(answer) }),
+      same,
+    ],
     ['as 32-bit numbers', same, (vector) => new Float32Array(vector)],
     ['as 64-bit numbers', same, (vector) => new Float64Array(vector)],
     ['frozen', Object.freeze, Object.freeze],
@@ -216,24 +249,128 @@ describe('an answer', () => {
   const vector = 'a vector: a Float32Array or a list of numbers';
   /** What is wrong with the answer to two texts. @type {[what: string, make: () => any, code: string, message: RegExp][]} */
   const wrong = [
-    ['undefined', () => undefined, 'embeddings_malformed_answer', new RegExp(`^the embeddings' answer: expected ${list}, got undefined$`)],
-    ['a string', () => 'vectors', 'embeddings_malformed_answer', new RegExp(`expected ${list}, got the string "vectors"$`)],
-    ['an object', () => ({ data: [] }), 'embeddings_malformed_answer', new RegExp(`expected ${list}, got an object$`)],
-    ['one flat array', () => new Float32Array(6), 'embeddings_malformed_answer', new RegExp(`expected ${list}, got an instance of Float32Array$`)],
-    ['too few', () => [[1, 0, 0]], 'embeddings_wrong_count', /^expected 2 vectors, one for each text, got 1$/],
-    ['too many', () => [[1], [2], [3]], 'embeddings_wrong_count', /^expected 2 vectors, one for each text, got 3$/],
+    [
+      'undefined',
+      () => undefined,
+      'embeddings_malformed_answer',
+      new RegExp(`^the embeddings' answer: expected ${list}, got undefined$`),
+    ],
+    [
+      'a string',
+      () => 'vectors',
+      'embeddings_malformed_answer',
+      new RegExp(`expected ${list}, got the string "vectors"$`),
+    ],
+    [
+      'an object',
+      () => ({ data: [] }),
+      'embeddings_malformed_answer',
+      new RegExp(`expected ${list}, got an object$`),
+    ],
+    [
+      'one flat array',
+      () => new Float32Array(6),
+      'embeddings_malformed_answer',
+      new RegExp(`expected ${list}, got an instance of Float32Array$`),
+    ],
+    [
+      'too few',
+      () => [[1, 0, 0]],
+      'embeddings_wrong_count',
+      /^expected 2 vectors, one for each text, got 1$/,
+    ],
+    [
+      'too many',
+      () => [[1], [2], [3]],
+      'embeddings_wrong_count',
+      /^expected 2 vectors, one for each text, got 3$/,
+    ],
     ['none', () => [], 'embeddings_wrong_count', /^expected 2 vectors, one for each text, got 0$/],
-    ['numbers', () => [1, 2], 'embeddings_malformed_answer', new RegExp(`answer\\[0\\]: expected ${vector}, got the number 1$`)],
-    ['holes', () => holes(2, [1, 0, 0]), 'embeddings_malformed_answer', new RegExp(`answer\\[1\\]: expected ${vector}, got nothing, a hole in the list$`)],
-    ['strings in a vector', () => [[1, 0, 0], [1, '0', 0]], 'embeddings_malformed_answer', /answer\[1\]\[1\]: expected a number, got the string "0"$/],
-    ['holes in a vector', () => [holes(3), [1, 0, 0]], 'embeddings_malformed_answer', /answer\[0\]\[0\]: expected a number, got undefined$/],
-    ['promises of vectors', () => [Promise.resolve([1, 0, 0]), [1, 0, 0]], 'embeddings_malformed_answer', /answer\[0\]: expected a vector: .*, got an instance of Promise$/],
-    ['detached memory', () => [[1, 0, 0], detached(new Float32Array(3))], 'embeddings_malformed_answer', /answer\[1\]: expected a vector/],
-    ['NaN', () => [[1, 0, 0], [0, 0, NaN]], 'not_finite', /^vector 1 is not finite at component 2$/],
-    ['unlike lengths', () => [[1, 0, 0], [1, 0]], 'dimension_mismatch', /^vector 1 has 2 numbers, the store's dimension is 3$/],
-    ['other lengths than the store`s', () => [[1, 0], [1, 0]], 'dimension_mismatch', /^vector 0 has 2 numbers, the store's dimension is 3$/],
-    ['a list that cannot be read', () => unreadable([[1, 0, 0], [1, 0, 0]], 0), 'embeddings_malformed_answer', /cannot be read/],
-    ['a vector that cannot be read', () => [[1, 0, 0], trapped([1, 0, 0], 'get')], 'embeddings_malformed_answer', /cannot be read/],
+    [
+      'numbers',
+      () => [1, 2],
+      'embeddings_malformed_answer',
+      new RegExp(`answer\\[0\\]: expected ${vector}, got the number 1$`),
+    ],
+    [
+      'holes',
+      () => holes(2, [1, 0, 0]),
+      'embeddings_malformed_answer',
+      new RegExp(`answer\\[1\\]: expected ${vector}, got nothing, a hole in the list$`),
+    ],
+    [
+      'strings in a vector',
+      () => [
+        [1, 0, 0],
+        [1, '0', 0],
+      ],
+      'embeddings_malformed_answer',
+      /answer\[1\]\[1\]: expected a number, got the string "0"$/,
+    ],
+    [
+      'holes in a vector',
+      () => [holes(3), [1, 0, 0]],
+      'embeddings_malformed_answer',
+      /answer\[0\]\[0\]: expected a number, got undefined$/,
+    ],
+    [
+      'promises of vectors',
+      () => [Promise.resolve([1, 0, 0]), [1, 0, 0]],
+      'embeddings_malformed_answer',
+      /answer\[0\]: expected a vector: .*, got an instance of Promise$/,
+    ],
+    [
+      'detached memory',
+      () => [[1, 0, 0], detached(new Float32Array(3))],
+      'embeddings_malformed_answer',
+      /answer\[1\]: expected a vector/,
+    ],
+    [
+      'NaN',
+      () => [
+        [1, 0, 0],
+        [0, 0, NaN],
+      ],
+      'not_finite',
+      /^vector 1 is not finite at component 2$/,
+    ],
+    [
+      'unlike lengths',
+      () => [
+        [1, 0, 0],
+        [1, 0],
+      ],
+      'dimension_mismatch',
+      /^vector 1 has 2 numbers, the store's dimension is 3$/,
+    ],
+    [
+      'other lengths than the store`s',
+      () => [
+        [1, 0],
+        [1, 0],
+      ],
+      'dimension_mismatch',
+      /^vector 0 has 2 numbers, the store's dimension is 3$/,
+    ],
+    [
+      'a list that cannot be read',
+      () =>
+        unreadable(
+          [
+            [1, 0, 0],
+            [1, 0, 0],
+          ],
+          0,
+        ),
+      'embeddings_malformed_answer',
+      /cannot be read/,
+    ],
+    [
+      'a vector that cannot be read',
+      () => [[1, 0, 0], trapped([1, 0, 0], 'get')],
+      'embeddings_malformed_answer',
+      /cannot be read/,
+    ],
     ['a revoked vector', () => [[1, 0, 0], revoked([])], 'embeddings_malformed_answer', /./],
   ];
   for (const [name, add] of ADDING) {
@@ -260,15 +397,40 @@ describe('an answer', () => {
 
   /** @type {[what: string, make: () => any, code: string, message: RegExp][]} */
   const wrongOnes = [
-    ['undefined', () => undefined, 'embeddings_malformed_answer', new RegExp(`^the embeddings' answer: expected ${vector}, got undefined$`)],
-    ['a list of vectors', () => [[1, 0, 0]], 'embeddings_malformed_answer', /answer\[0\]: expected a number, got a list of 3$/],
+    [
+      'undefined',
+      () => undefined,
+      'embeddings_malformed_answer',
+      new RegExp(`^the embeddings' answer: expected ${vector}, got undefined$`),
+    ],
+    [
+      'a list of vectors',
+      () => [[1, 0, 0]],
+      'embeddings_malformed_answer',
+      /answer\[0\]: expected a number, got a list of 3$/,
+    ],
     ['a string', () => '1,0,0', 'embeddings_malformed_answer', /got the string "1,0,0"$/],
-    ['strings', () => ['1', 0, 0], 'embeddings_malformed_answer', /answer\[0\]: expected a number, got the string "1"$/],
+    [
+      'strings',
+      () => ['1', 0, 0],
+      'embeddings_malformed_answer',
+      /answer\[0\]: expected a number, got the string "1"$/,
+    ],
     ['no numbers', () => [], 'empty_vector', /./],
-    ['other lengths', () => [1, 0], 'dimension_mismatch', /^vector 0 has 2 numbers, the store's dimension is 3$/],
+    [
+      'other lengths',
+      () => [1, 0],
+      'dimension_mismatch',
+      /^vector 0 has 2 numbers, the store's dimension is 3$/,
+    ],
     ['NaN', () => [1, NaN, 0], 'not_finite', /component 1$/],
     ['detached memory', () => detached(new Float32Array(3)), 'embeddings_malformed_answer', /./],
-    ['a vector that cannot be read', () => unreadable([1, 0, 0], 1), 'embeddings_malformed_answer', /cannot be read/],
+    [
+      'a vector that cannot be read',
+      () => unreadable([1, 0, 0], 1),
+      'embeddings_malformed_answer',
+      /cannot be read/,
+    ],
   ];
   for (const [name, search] of SEARCHING) {
     for (const [what, make, code, message] of wrongOnes) {
@@ -285,7 +447,10 @@ describe('an answer', () => {
       ...embeddings,
       embedDocuments: (texts) => texts.map(() => (++batch > 2 ? [1, 2, 3] : [1, 2])),
     });
-    const check = isError('dimension_mismatch', /^vector 0 has 3 numbers.* is 2 \(in a batch that starts at text 2\)$/);
+    const check = isError(
+      'dimension_mismatch',
+      /^vector 0 has 3 numbers.* is 2 \(in a batch that starts at text 2\)$/,
+    );
     await refused(store, () => store.addTexts(['1', '2', '3', '4'], null, { batchSize: 2 }), check);
     assert.equal((await store.info()).dim, null);
   });
@@ -309,11 +474,23 @@ describe('what an embedder throws', () => {
   const thrown = new Thrown('over quota');
   /** @type {[what: string, fail: () => any, cause: unknown, message: RegExp][]} */
   const failures = [
-    ['at once', () => { throw thrown; }, thrown, /^the embeddings failed: .*over quota$/], // prettier-ignore
+    [
+      'at once',
+      () => {
+        throw thrown;
+      },
+      thrown,
+      /^the embeddings failed: .*over quota$/,
+    ],
     ['as a rejection', () => Promise.reject(thrown), thrown, /^the embeddings failed: .*over quota$/],
     ['as a string', () => Promise.reject('busy'), 'busy', /^the embeddings failed: the string "busy"$/],
     ['as nothing', () => Promise.reject(), undefined, /^the embeddings failed: undefined$/],
-    ['with its `then`', () => unreadable({}, 'then', thrown), thrown, /^the embeddings failed: .*over quota$/],
+    [
+      'with its `then`',
+      () => unreadable({}, 'then', thrown),
+      thrown,
+      /^the embeddings failed: .*over quota$/,
+    ],
     [
       'with the constructor of its promise',
       () => unreadable(Promise.resolve([[1, 0, 0]]), 'constructor', thrown),
@@ -327,7 +504,10 @@ describe('what an embedder throws', () => {
       const check = isError('embeddings_custom', message, { cause });
       for (const [, add] of ADDING) await refused(store, () => add(store, ['x']), check);
       for (const [, search] of SEARCHING) await refused(store, () => search(store, 'x'), check);
-      await assert.rejects(VectorStore.fromTexts(['x'], null, { embedDocuments: fail, embedQuery: fail }), check);
+      await assert.rejects(
+        VectorStore.fromTexts(['x'], null, { embedDocuments: fail, embedQuery: fail }),
+        check,
+      );
     });
   }
 
@@ -370,17 +550,27 @@ describe('progress', () => {
   test('of a store that is made is told too', async () => {
     /** @type {unknown[]} */
     const told = [];
-    await VectorStore.fromTexts(['a'], null, embeddings, { onProgress: (progress) => void told.push(progress) });
+    await VectorStore.fromTexts(['a'], null, embeddings, {
+      onProgress: (progress) => void told.push(progress),
+    });
     assert.deepEqual(told, [{ done: 1, total: 1 }]);
   });
 
   const thrown = new Thrown('stop');
   /** @type {[what: string, fail: () => any][]} */
   const failures = [
-    ['throws', () => { throw thrown; }], // prettier-ignore
+    [
+      'throws',
+      () => {
+        throw thrown;
+      },
+    ],
     ['rejects', () => Promise.reject(thrown)],
     ['rejects in another realm', () => runInNewContext('Promise.reject(thrown)', { thrown })],
-    ['rejects by a `then`', () => ({ then: (/** @type {any} */ _, /** @type {any} */ reject) => reject(thrown) })],
+    [
+      'rejects by a `then`',
+      () => ({ then: (/** @type {any} */ _, /** @type {any} */ reject) => reject(thrown) }),
+    ],
   ];
   for (const [what, fail] of failures) {
     test(`that ${what} ends the call with that very value, and nothing is added`, async () => {
@@ -408,7 +598,11 @@ describe('progress', () => {
 
 test('a store without embeddings says which methods need none', async () => {
   const bytes = await (await abc()).serialize();
-  const stores = [await abc(null), await VectorStore.deserialize(bytes), await VectorStore.deserialize(bytes, null)];
+  const stores = [
+    await abc(null),
+    await VectorStore.deserialize(bytes),
+    await VectorStore.deserialize(bytes, null),
+  ];
   const check = isError('no_embeddings', /embedDocuments and embedQuery.*methods that take vectors$/);
   for (const store of stores) {
     for (const [, add] of ADDING) await refused(store, () => add(store, ['x']), check);

@@ -48,7 +48,9 @@ describe('an error', () => {
 });
 
 describe('the README', () => {
-  const listed = [...readFileSync(join(packageRoot, 'README.md'), 'utf8').matchAll(/^\| `([a-z0-9_]+)` \| /gm)].map(([, code]) => code ?? '');
+  const listed = [
+    ...readFileSync(join(packageRoot, 'README.md'), 'utf8').matchAll(/^\| `([a-z0-9_]+)` \| /gm),
+  ].map(([, code]) => code ?? '');
 
   /** @param {string} source @param {RegExp} pattern */
   const codesOf = (source, pattern) => [...source.matchAll(pattern)].map(([, code]) => code ?? '');
@@ -65,24 +67,46 @@ describe('the README', () => {
     assert.ok(core.length > 30, `${core.length} codes found`);
     // What only indexes of FAISS, and the text splitters, give.
     const elsewhere = ['index_failed', 'invalid_splitter', 'too_few_to_train', 'unsupported_by_index'];
-    assert.deepEqual(core.filter((code) => !listed.includes(code) && !elsewhere.includes(code)), []);
+    assert.deepEqual(
+      core.filter((code) => !listed.includes(code) && !elsewhere.includes(code)),
+      [],
+    );
   });
 
   test('lists the codes of the package itself', () => {
     assert.ok(rust.length > 5, `${rust.length} codes found`);
-    assert.deepEqual(rust.filter((code) => !listed.includes(code)), []);
-    const ofLanguage = ['invalid_argument', 'invalid_option', 'store_freed', 'internal_error', 'wasm_unavailable', 'simd_unavailable', 'io_error'];
+    assert.deepEqual(
+      rust.filter((code) => !listed.includes(code)),
+      [],
+    );
+    const ofLanguage = [
+      'invalid_argument',
+      'invalid_option',
+      'store_freed',
+      'internal_error',
+      'wasm_unavailable',
+      'simd_unavailable',
+      'io_error',
+    ];
     for (const code of ofLanguage) assert.ok(javaScript.includes(code), code);
     const inErrors = readdirSync(join(repository, 'wasm/js'))
       .filter((name) => name.endsWith('.mjs'))
-      .flatMap((name) => codesOf(read('wasm/js', name), /VectorStoreError\((?:[^;]|;(?!\n))*?,\s*'([a-z_]+)'/g));
+      .flatMap((name) =>
+        codesOf(read('wasm/js', name), /VectorStoreError\((?:[^;]|;(?!\n))*?,\s*'([a-z_]+)'/g),
+      );
     assert.ok(inErrors.length > 8, `${inErrors.length} codes found`);
-    assert.deepEqual([...new Set([...inErrors, ...ofLanguage])].filter((code) => !listed.includes(code)), []);
+    assert.deepEqual(
+      [...new Set([...inErrors, ...ofLanguage])].filter((code) => !listed.includes(code)),
+      [],
+    );
   });
 
   test('lists none twice, and none that nothing gives', () => {
     assert.equal(new Set(listed).size, listed.length);
     const given = [...core, ...rust, ...javaScript];
-    assert.deepEqual(listed.filter((code) => code.includes('_') && !given.includes(code)), []);
+    assert.deepEqual(
+      listed.filter((code) => code.includes('_') && !given.includes(code)),
+      [],
+    );
   });
 });

@@ -55,7 +55,16 @@ const METHODS = [
   ['maxMarginalRelevanceSearchWithScoreByVector', [OF.vector, OF.k]],
   ['search', [OF.query, OF.type, OF.options]],
   ['asRetriever', [(junk) => ({ searchType: OF.type(junk), searchKwargs: OF.options(junk) })]],
-  ['delete', [(junk) => junk.one([() => ({ ids: OF.ids(junk), ignoreUnknown: true }), () => ({ filter: { a: junk.json(1) } })])()]],
+  [
+    'delete',
+    [
+      (junk) =>
+        junk.one([
+          () => ({ ids: OF.ids(junk), ignoreUnknown: true }),
+          () => ({ filter: { a: junk.json(1) } }),
+        ])(),
+    ],
+  ],
   ['getByIds', [OF.ids]],
   ['mergeFrom', [OF.any]],
   ['serialize', []],
@@ -134,7 +143,12 @@ test(`${CALLS} calls at random, of the seed ${seed}`, async (t) => {
     if (junk.below(4) === 0) {
       const [maker, takes] = junk.one(MAKERS);
       const given = argumentsOf(junk, takes);
-      running.push(checked(`${what}, ${maker}(${inspectSafely(given)})`, /** @type {any} */ (VectorStore)[maker](...given)));
+      running.push(
+        checked(
+          `${what}, ${maker}(${inspectSafely(given)})`,
+          /** @type {any} */ (VectorStore)[maker](...given),
+        ),
+      );
     }
     if (junk.below(20) === 0) {
       const name = junk.any(1);
@@ -146,7 +160,10 @@ test(`${CALLS} calls at random, of the seed ${seed}`, async (t) => {
       outcomes[answer === undefined ? 'refused' : 'answered'] += 1;
       if (typeof answer?.invoke === 'function') {
         await checked(`${what}, invoke`, answer.invoke(...argumentsOf(junk, [OF.query, OF.options])));
-        await checked(`${what}, addDocuments`, answer.addDocuments(...argumentsOf(junk, [OF.documents, OF.options])));
+        await checked(
+          `${what}, addDocuments`,
+          answer.addDocuments(...argumentsOf(junk, [OF.documents, OF.options])),
+        );
       }
       if (answer instanceof VectorStore) {
         await checked(`${what}, mergeFrom`, store.mergeFrom(answer));
@@ -171,7 +188,13 @@ function inspectSafely(args) {
   return args
     .map((arg) => {
       try {
-        return inspect(arg, { depth: 4, maxArrayLength: 6, maxStringLength: 40, breakLength: Infinity, getters: false });
+        return inspect(arg, {
+          depth: 4,
+          maxArrayLength: 6,
+          maxStringLength: 40,
+          breakLength: Infinity,
+          getters: false,
+        });
       } catch {
         return 'what cannot be shown';
       }

@@ -21,7 +21,8 @@ const METHODS = {
   similaritySearchWithRelevanceScores: (store) => store.similaritySearchWithRelevanceScores('a'),
   maxMarginalRelevanceSearch: (store) => store.maxMarginalRelevanceSearch('a'),
   maxMarginalRelevanceSearchByVector: (store) => store.maxMarginalRelevanceSearchByVector([1, 0, 0]),
-  maxMarginalRelevanceSearchWithScoreByVector: (store) => store.maxMarginalRelevanceSearchWithScoreByVector([1, 0, 0]),
+  maxMarginalRelevanceSearchWithScoreByVector: (store) =>
+    store.maxMarginalRelevanceSearchWithScoreByVector([1, 0, 0]),
   search: (store) => store.search('a', 'mmr'),
   asRetriever: (store) => store.asRetriever(),
   delete: (store) => store.delete({ ids: ['a'] }),
@@ -75,7 +76,11 @@ describe('a store that was freed', () => {
 
   test('leaves other stores alone, and what it gave', async () => {
     const [store, other] = [await abc(), await abc()];
-    const [documents, vectors, bytes] = [await store.getByIds(['b']), await store.getVectors(), await store.serialize()];
+    const [documents, vectors, bytes] = [
+      await store.getByIds(['b']),
+      await store.getVectors(),
+      await store.serialize(),
+    ];
     store.free();
     for (let i = 0; i < 50; i++) (await abc()).free();
     assert.deepEqual(documents, [{ pageContent: 'b', metadata: { id: 'b' }, id: 'b' }]);
@@ -103,7 +108,10 @@ describe('freeing lets calls under way end', () => {
       await gate.promise;
       return texts.map(embed);
     };
-    const store = await abc({ embedDocuments: slow, embedQuery: async (/** @type {string} */ text) => (await slow([text]))[0] });
+    const store = await abc({
+      embedDocuments: slow,
+      embedQuery: async (/** @type {string} */ text) => (await slow([text]))[0],
+    });
     const calls = [
       store.addTexts(['bb'], null, { ids: ['bb'] }),
       store.similaritySearch('b', 1),
@@ -141,7 +149,11 @@ test('`using` frees a store', async () => {
 describe('iterating', () => {
   test('gives every document once, by position, and can be left', async () => {
     const store = await VectorStore.create();
-    const documents = Array.from({ length: 600 }, (_, i) => ({ pageContent: `${i}`, id: `${i}`, metadata: { i } }));
+    const documents = Array.from({ length: 600 }, (_, i) => ({
+      pageContent: `${i}`,
+      id: `${i}`,
+      metadata: { i },
+    }));
     await store.addVectors(new Float32Array(600).fill(1), documents, { dim: 1 });
     const seen = [];
     for await (const document of store) seen.push(document);
@@ -161,7 +173,10 @@ describe('iterating', () => {
         await store.addVectors([[1]], [{ pageContent: '', id: 'new' }]);
       }
     }
-    assert.deepEqual(seen, documents.slice(0, 299).map(({ id }) => id));
+    assert.deepEqual(
+      seen,
+      documents.slice(0, 299).map(({ id }) => id),
+    );
   });
 
   test('a store of nothing ends at once', async () => {
@@ -182,7 +197,11 @@ describe('the module`s memory is as large as after 10', () => {
   ];
   for (const [what, way, dim, rounds] of ways) {
     test(what, () => {
-      const { status, stderr, lines } = run('memory.mjs', [way, String(dim), String(rounds)], ['--expose-gc']);
+      const { status, stderr, lines } = run(
+        'memory.mjs',
+        [way, String(dim), String(rounds)],
+        ['--expose-gc'],
+      );
       assert.deepEqual([status, stderr], [0, '']);
       const [early, late] = lines.map((line) => JSON.parse(line));
       assert.deepEqual([early.round, late.round], [10, rounds]);
@@ -222,9 +241,16 @@ test('a call that is refused leaves the bytes as they were, thousands of times',
   const store = await abc();
   const before = await store.serialize();
   for (let i = 0; i < 3000; i++) {
-    await assert.rejects(store.addVectors([[1, 2, i]], [{ pageContent: 'x', id: 'a' }]), isError('id_already_exists'));
+    await assert.rejects(
+      store.addVectors([[1, 2, i]], [{ pageContent: 'x', id: 'a' }]),
+      isError('id_already_exists'),
+    );
   }
   assert.deepEqual(await store.serialize(), before);
-  await refused(store, () => store.addVectors([[1, 2]], [{ pageContent: 'x' }]), isError('dimension_mismatch'));
+  await refused(
+    store,
+    () => store.addVectors([[1, 2]], [{ pageContent: 'x' }]),
+    isError('dimension_mismatch'),
+  );
   assert.deepEqual(idsOf(await store.similaritySearch('c', 1)), ['c']);
 });

@@ -27,7 +27,8 @@ test('billions of holes are refused without counting them', async () => {
   for (const [call, code] of calls) await refused(store, call, isError(code, hole));
   const metadata = isError('invalid_metadata', /a hole in the list/);
   await refused(store, () => store.addDocuments([{ pageContent: 'x', metadata: { endless } }]), metadata);
-  const long = (/** @type {any} */ error) => ['dimension_mismatch', 'invalid_argument', 'out_of_memory'].includes(error.code);
+  const long = (/** @type {any} */ error) =>
+    ['dimension_mismatch', 'invalid_argument', 'out_of_memory'].includes(error.code);
   await refused(store, () => store.similaritySearchByVector(endless), long);
   await refused(store, () => store.addVectors([endless, endless], [...documents, ...documents]), long);
   assert.equal(await store.count(), 3);
@@ -37,7 +38,11 @@ test('one metadata object for so many texts that there is no memory for it', asy
   const store = await abc();
   const texts = Array(5000).fill('x');
   for (const metadata of [{ blob: 'x'.repeat(1 << 20) }, { list: Array(1 << 16).fill(0) }]) {
-    await refused(store, () => store.addTexts(texts, metadata), isError('out_of_memory', /^no memory for \d+ bytes of metadata$/));
+    await refused(
+      store,
+      () => store.addTexts(texts, metadata),
+      isError('out_of_memory', /^no memory for \d+ bytes of metadata$/),
+    );
   }
   assert.deepEqual(idsOf(await store.similaritySearch('a', 1)), ['a']);
 });

@@ -39,7 +39,11 @@ const NOT_JSON = [
   ['a set', () => new Set([1]), /an instance of Set is not a value/],
   ['a regular expression', () => /x/, /an instance of RegExp is not a value/],
   ['an instance of a class', () => new Point(), /an instance of Point is not a value/],
-  ['an object with a prototype of its own', () => Object.create({ inherited: 1 }), /an object is not a value/],
+  [
+    'an object with a prototype of its own',
+    () => Object.create({ inherited: 1 }),
+    /an object is not a value/,
+  ],
   ['a boxed number', () => new Number(1), /an instance of Number is not a value/],
   ['numbers of a typed array', () => new Float32Array(2), /an instance of Float32Array is not a value/],
   ['a promise', () => Promise.resolve(1), /an instance of Promise is not a value/],
@@ -53,17 +57,33 @@ const NOT_JSON = [
   ['minus infinity', () => -Infinity, /the number -Infinity is not one that JSON has/],
   ['a bigint that a number holds', () => 5n, /a number expected where one holds it, got the bigint 5/],
   ['the largest bigint that a number holds', () => 2n ** 53n - 1n, /got the bigint 9007199254740991/],
-  ['too large a bigint', () => 2n ** 64n, /from -2\^63 to 2\^64 - 1 expected, got the bigint 18446744073709551616/],
-  ['too small a bigint', () => -(2n ** 63n) - 1n, /from -2\^63 to 2\^64 - 1 expected, got the bigint -9223372036854775809/],
+  [
+    'too large a bigint',
+    () => 2n ** 64n,
+    /from -2\^63 to 2\^64 - 1 expected, got the bigint 18446744073709551616/,
+  ],
+  [
+    'too small a bigint',
+    () => -(2n ** 63n) - 1n,
+    /from -2\^63 to 2\^64 - 1 expected, got the bigint -9223372036854775809/,
+  ],
   ['a huge bigint', () => 10n ** 100n, /from -2\^63 to 2\^64 - 1 expected/],
   ['half of a surrogate pair', () => 'x\ud800', /well-formed Unicode expected/],
-  ['a key with half of a surrogate pair', () => ({ 'x\udc00': 1 }), /a key that is well-formed Unicode expected/],
+  [
+    'a key with half of a surrogate pair',
+    () => ({ 'x\udc00': 1 }),
+    /a key that is well-formed Unicode expected/,
+  ],
   ['a getter that throws', () => unreadable({}, 'inner'), /cannot be read: .*inner/],
   ['an item whose getter throws', () => unreadable([1], 1), /cannot be read/],
   ['a revoked proxy', () => revoked({}), /cannot be read/],
   ['a revoked proxy of a list', () => revoked([]), /cannot be read/],
   ['a proxy that does not tell its keys', () => trapped({}, 'ownKeys'), /cannot be read/],
-  ['a proxy that does not tell about its keys', () => trapped({ a: 1 }, 'getOwnPropertyDescriptor'), /cannot be read/],
+  [
+    'a proxy that does not tell about its keys',
+    () => trapped({ a: 1 }, 'getOwnPropertyDescriptor'),
+    /cannot be read/,
+  ],
   ['a proxy that does not tell its prototype', () => trapped({}, 'getPrototypeOf'), /cannot be read/],
   ['a proxy that does not give its fields', () => trapped({ a: 1 }, 'get'), /cannot be read/],
   ['a list behind a proxy that does not give its items', () => trapped([1], 'get'), /cannot be read/],
@@ -91,7 +111,10 @@ const JSON_VALUES = [
   ['lists in lists', () => [[1, [null, 'x', { y: [2n ** 60n] }]]]],
   ['an empty key', () => ({ '': 1 })],
   ['keys that look like numbers', () => ({ 2: 'b', 1: 'a' })],
-  ['keys that objects have', () => JSON.parse('{"__proto__":{"x":1},"constructor":2,"toString":null,"hasOwnProperty":[]}')],
+  [
+    'keys that objects have',
+    () => JSON.parse('{"__proto__":{"x":1},"constructor":2,"toString":null,"hasOwnProperty":[]}'),
+  ],
   ['a key that is a list`s', () => ({ length: 3, 0: 'a' })],
 ];
 
@@ -108,7 +131,10 @@ describe('metadata', () => {
       const store = await abc();
       const metadata = { list: [{ at: make() }] };
       const check = (/** @type {number} */ row) =>
-        isError('invalid_metadata', new RegExp(`^metadata of document ${row}: list\\[0\\]\\.at.*${message.source}`, 's'));
+        isError(
+          'invalid_metadata',
+          new RegExp(`^metadata of document ${row}: list\\[0\\]\\.at.*${message.source}`, 's'),
+        );
       const fine = { pageContent: 'fine' };
       await refused(store, () => store.addDocuments([fine, { pageContent: 'no', metadata }]), check(1));
       await refused(store, () => store.upsert([{ pageContent: 'no', id: 'a', metadata }]), check(0));
@@ -118,7 +144,19 @@ describe('metadata', () => {
     });
   }
 
-  for (const value of [5, 'x', true, Symbol('s'), 5n, () => 1, [], [1], new Date(0), new Map(), new Point()]) {
+  for (const value of [
+    5,
+    'x',
+    true,
+    Symbol('s'),
+    5n,
+    () => 1,
+    [],
+    [1],
+    new Date(0),
+    new Map(),
+    new Point(),
+  ]) {
     const what = `${typeof value} ${Object.prototype.toString.call(value)}`;
     test(`refuses to be ${what}`, async () => {
       const store = await abc();
@@ -180,7 +218,13 @@ describe('metadata', () => {
 
   test('refuses instances of another realm, as those of this one', async () => {
     const store = await abc();
-    for (const source of ['new Date(0)', 'new Map()', 'new (class Q {})()', 'Object.create({})', 'new Uint8Array(1)']) {
+    for (const source of [
+      'new Date(0)',
+      'new Map()',
+      'new (class Q {})()',
+      'Object.create({})',
+      'new Uint8Array(1)',
+    ]) {
       const metadata = { value: runInNewContext(source) };
       const check = isError('invalid_metadata', /value: an .+ is not a value that JSON has/);
       await refused(store, () => store.addDocuments([{ pageContent: 'no', metadata }]), check);
@@ -211,14 +255,22 @@ describe('metadata', () => {
     const inner = [];
     inner.push(inner);
     for (const metadata of [cycle, { inner }]) {
-      await refused(store, () => stored(store, metadata), isError('invalid_metadata', /or containing itself/));
+      await refused(
+        store,
+        () => stored(store, metadata),
+        isError('invalid_metadata', /or containing itself/),
+      );
     }
   });
 
   test('of few objects and very many paths through them is refused', async () => {
     const store = await abc();
     const metadata = { rows: Array(2048).fill(Array(2048).fill(0)) };
-    await refused(store, () => stored(store, metadata), isError('invalid_metadata', /at most \d+ values expected/));
+    await refused(
+      store,
+      () => stored(store, metadata),
+      isError('invalid_metadata', /at most \d+ values expected/),
+    );
   });
 });
 
@@ -251,13 +303,26 @@ describe('filters', () => {
       const value = make();
       const store = await abc();
       await store.addVectors([[1, 1, 1]], [{ pageContent: 'x', id: 'x', metadata: { value } }]);
-      assert.deepEqual(idsOf(await store.similaritySearch('a', 4, { value: { $eq: value }, id: null })), ['x']);
+      assert.deepEqual(idsOf(await store.similaritySearch('a', 4, { value: { $eq: value }, id: null })), [
+        'x',
+      ]);
       const others = await store.similaritySearch('a', 4, { value: { $ne: value } });
       assert.deepEqual(idsOf(others).sort(), value === null ? [] : ['a', 'b', 'c']);
     });
   }
 
-  for (const value of [5, 'x', true, Symbol('s'), 5n, [], [{ id: 'a' }], new Date(0), new Map(), new Point()]) {
+  for (const value of [
+    5,
+    'x',
+    true,
+    Symbol('s'),
+    5n,
+    [],
+    [{ id: 'a' }],
+    new Date(0),
+    new Map(),
+    new Point(),
+  ]) {
     test(`refuse to be ${typeof value} ${Object.prototype.toString.call(value)}`, async () => {
       const store = await abc();
       const check = isError('invalid_filter_type', /^a filter is an object or a function, got \w/);
@@ -272,10 +337,30 @@ describe('filters', () => {
     ['an unknown operator', { $nor: [] }, 'unsupported_filter_operator', /"\$nor"/],
     ['an unknown operator of a field', { id: { $regex: 'a' } }, 'unsupported_filter_operator', /"\$regex"/],
     ['a key among operators', { id: { $gt: 1, or: 2 } }, 'unsupported_filter_operator', /"or"/],
-    ['$in without a list', { id: { $in: 5 } }, 'malformed_filter', /^\$in in a filter takes a list, got an integer$/],
-    ['$and without a list', { $and: {} }, 'malformed_filter', /^\$and in a filter takes a list of filters, got a map$/],
-    ['$not without a filter', { $not: 5 }, 'malformed_filter', /^\$not in a filter takes a filter, got an integer$/],
-    ['$exists of a string', { id: { $exists: 'yes' } }, 'malformed_filter', /takes true or false, got a string$/],
+    [
+      '$in without a list',
+      { id: { $in: 5 } },
+      'malformed_filter',
+      /^\$in in a filter takes a list, got an integer$/,
+    ],
+    [
+      '$and without a list',
+      { $and: {} },
+      'malformed_filter',
+      /^\$and in a filter takes a list of filters, got a map$/,
+    ],
+    [
+      '$not without a filter',
+      { $not: 5 },
+      'malformed_filter',
+      /^\$not in a filter takes a filter, got an integer$/,
+    ],
+    [
+      '$exists of a string',
+      { id: { $exists: 'yes' } },
+      'malformed_filter',
+      /takes true or false, got a string$/,
+    ],
   ];
   for (const [what, filter, code, message] of wrong) {
     test(`refuse ${what}`, async () => {
@@ -355,7 +440,9 @@ test('fields of a document may be behind getters, which may throw', async () => 
     }
   }
   await store.addDocuments([new Getters()]);
-  assert.deepEqual(await store.getByIds(['g']), [{ pageContent: 'got', metadata: { from: 'a getter' }, id: 'g' }]);
+  assert.deepEqual(await store.getByIds(['g']), [
+    { pageContent: 'got', metadata: { from: 'a getter' }, id: 'g' },
+  ]);
   for (const field of ['pageContent', 'metadata', 'id']) {
     const thrown = new Thrown('private');
     const document = unreadable({ pageContent: 'x' }, field, thrown);

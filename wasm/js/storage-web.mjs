@@ -26,8 +26,7 @@ export const storage = {
         // An older entry that stays is hidden by the file.
         await transact('readwrite', (entries) => entries.delete(key)).catch(() => {});
       } else {
-        const saved = new Blob([...content]);
-        await transact('readwrite', (entries) => entries.put(saved, key), true, signal);
+        await transact('readwrite', (entries) => entries.put(new Blob([...content]), key), true, signal);
       }
     });
   },

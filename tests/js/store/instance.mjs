@@ -10,7 +10,10 @@
 export function watchModule(change) {
   const seen = /** @type {{ exports?: Record<string, any> }} */ ({});
   const instantiate = /** @type {Function} */ (WebAssembly.instantiate);
-  /** @type {any} */ (WebAssembly).instantiate = async (/** @type {any} */ module, /** @type {any} */ imports) => {
+  /** @type {any} */ (WebAssembly).instantiate = async (
+    /** @type {any} */ module,
+    /** @type {any} */ imports,
+  ) => {
     const own = imports?.['./glue-support.mjs'];
     if (own === undefined) return instantiate(module, imports);
     const copy = { ...own };

@@ -15,7 +15,7 @@ const KEYS = (
 const STRINGS = [
   '', 'a', 'b', 'aab', 'text 1', 'COSINE', 'ip', 'mmr', 'similarity', 'similarity_score_threshold', 'x\ud800', '\udc00', '𝄞', '\0', '__proto__', 'NaN', '1',
   'x'.repeat(5000),
-]; // prettier-ignore
+];
 
 const NUMBERS = [0, -0, 1, 2, 3, 4, 64, -1, 0.5, 1.5, NaN, Infinity, -Infinity, 1e39, 2 ** 31, 2 ** 32, 2 ** 53, 1e300, 5e-324];
 

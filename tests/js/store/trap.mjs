@@ -44,7 +44,7 @@ const embeddings = {
     return [1, 0];
   },
 };
-const store = await VectorStore.fromVectors([[1, 0], [0, 1]], documents, embeddings); // prettier-ignore
+const store = await VectorStore.fromVectors([[1, 0], [0, 1]], documents, embeddings);
 const other = await VectorStore.create(embeddings);
 const retriever = await other.asRetriever();
 
