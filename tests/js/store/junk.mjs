@@ -13,15 +13,58 @@ const KEYS = (
 ).split(' ');
 
 const STRINGS = [
-  '', 'a', 'b', 'aab', 'text 1', 'COSINE', 'ip', 'mmr', 'similarity', 'similarity_score_threshold', 'x\ud800', '\udc00', '𝄞', '\0', '__proto__', 'NaN', '1',
+  '',
+  'a',
+  'b',
+  'aab',
+  'text 1',
+  'COSINE',
+  'ip',
+  'mmr',
+  'similarity',
+  'similarity_score_threshold',
+  'x\ud800',
+  '\udc00',
+  '𝄞',
+  '\0',
+  '__proto__',
+  'NaN',
+  '1',
   'x'.repeat(5000),
 ];
 
-const NUMBERS = [0, -0, 1, 2, 3, 4, 64, -1, 0.5, 1.5, NaN, Infinity, -Infinity, 1e39, 2 ** 31, 2 ** 32, 2 ** 53, 1e300, 5e-324];
+const NUMBERS = [
+  0,
+  -0,
+  1,
+  2,
+  3,
+  4,
+  64,
+  -1,
+  0.5,
+  1.5,
+  NaN,
+  Infinity,
+  -Infinity,
+  1e39,
+  2 ** 31,
+  2 ** 32,
+  2 ** 53,
+  1e300,
+  5e-324,
+];
 
 const BIGINTS = [0n, 1n, -1n, 2n ** 53n, 2n ** 63n, 2n ** 64n - 1n, 2n ** 64n, -(2n ** 63n), -(2n ** 70n)];
 
-const TRAPS = /** @type {(keyof ProxyHandler<object>)[]} */ (['get', 'has', 'ownKeys', 'getPrototypeOf', 'getOwnPropertyDescriptor', 'set']);
+const TRAPS = /** @type {(keyof ProxyHandler<object>)[]} */ ([
+  'get',
+  'has',
+  'ownKeys',
+  'getPrototypeOf',
+  'getOwnPropertyDescriptor',
+  'set',
+]);
 
 /** A promise whose rejection is of no concern where nobody waits for it. @template T @param {Promise<T>} promise */
 function handled(promise) {
@@ -79,9 +122,20 @@ export class Junk {
 
   /** @param {number} depth @returns {any} */
   object(depth) {
-    const object = this.one([() => ({}), () => ({}), () => Object.create(null), () => new Point(), () => Object.create({ a: 1 })])();
+    const object = this.one([
+      () => ({}),
+      () => ({}),
+      () => Object.create(null),
+      () => new Point(),
+      () => Object.create({ a: 1 }),
+    ])();
     for (const key of this.list(() => this.one(KEYS), 5)) {
-      Object.defineProperty(object, key, { value: this.any(depth - 1), enumerable: true, configurable: true, writable: true });
+      Object.defineProperty(object, key, {
+        value: this.any(depth - 1),
+        enumerable: true,
+        configurable: true,
+        writable: true,
+      });
     }
     return object;
   }
@@ -101,7 +155,8 @@ export class Junk {
 
   /** @returns {any} */
   vectors() {
-    if (this.below(4) === 0) return new Float32Array(3 * this.below(4) + (this.below(6) === 0 ? 1 : 0)).fill(this.one([0, 1, 0.5]));
+    if (this.below(4) === 0)
+      return new Float32Array(3 * this.below(4) + (this.below(6) === 0 ? 1 : 0)).fill(this.one([0, 1, 0.5]));
     return this.list(() => (this.below(30) === 0 ? this.any(1) : this.numbers()));
   }
 
@@ -114,7 +169,9 @@ export class Junk {
   json(depth) {
     if (depth <= 0 || this.below(3) === 0) return this.one([null, true, 1, 0.5, 'a', 'b', 2n ** 60n, -3]);
     if (this.below(2) === 0) return this.list(() => this.json(depth - 1));
-    return Object.fromEntries(this.list(() => [this.one(['a', 'b', 'c', '__proto__', '', 'b.c']), this.json(depth - 1)]));
+    return Object.fromEntries(
+      this.list(() => [this.one(['a', 'b', 'c', '__proto__', '', 'b.c']), this.json(depth - 1)]),
+    );
   }
 
   /** @returns {any} */
@@ -141,8 +198,10 @@ export class Junk {
   /** @returns {any} Embeddings that work, for the most part, and always answer. */
   embeddings() {
     if (this.below(5) === 0) return this.any(2);
-    const embedDocuments = (/** @type {string[]} */ texts) => (this.below(6) === 0 ? this.answer() : texts.map(embed));
-    const embedQuery = async (/** @type {string} */ text) => (this.below(6) === 0 ? this.answer() : embed(text));
+    const embedDocuments = (/** @type {string[]} */ texts) =>
+      this.below(6) === 0 ? this.answer() : texts.map(embed);
+    const embedQuery = async (/** @type {string} */ text) =>
+      this.below(6) === 0 ? this.answer() : embed(text);
     return { embedDocuments, embedQuery };
   }
 
@@ -154,7 +213,9 @@ export class Junk {
 
   /** @param {number} depth */
   promise(depth) {
-    return handled(this.below(3) === 0 ? Promise.reject(new Thrown('a promise')) : Promise.resolve(this.any(depth)));
+    return handled(
+      this.below(3) === 0 ? Promise.reject(new Thrown('a promise')) : Promise.resolve(this.any(depth)),
+    );
   }
 
   /** @returns {any} */
@@ -240,9 +301,28 @@ export class Junk {
       () => revoked(this.one([{}, []])),
       () => unreadable(this.one([() => ({ a: 1 }), () => [1, 2, 3]])(), this.one([...KEYS.slice(0, 8), '0'])),
       () => Object.freeze(this.object(depth)),
-      () => Object.create(this.one([Float32Array.prototype, Uint8Array.prototype, Response.prototype, VectorStore.prototype, Array.prototype])),
+      () =>
+        Object.create(
+          this.one([
+            Float32Array.prototype,
+            Uint8Array.prototype,
+            Response.prototype,
+            VectorStore.prototype,
+            Array.prototype,
+          ]),
+        ),
       () => Object(this.primitive() ?? 1),
-      () => runInNewContext(this.one(['({ a: [1] })', '[1, 0, 0]', 'new Float32Array(3)', 'new Date()', '(() => true)', 'new Proxy({}, {})'])),
+      () =>
+        runInNewContext(
+          this.one([
+            '({ a: [1] })',
+            '[1, 0, 0]',
+            'new Float32Array(3)',
+            'new Date()',
+            '(() => true)',
+            'new Proxy({}, {})',
+          ]),
+        ),
       () => this.nested(this.one([5, 96, 97, 300])),
       () => this.cycle(),
     ])();
@@ -250,7 +330,11 @@ export class Junk {
 
   /** @param {number} levels @returns {any} */
   nested(levels) {
-    const wrap = this.one([(/** @type {any} */ inner) => [inner], (/** @type {any} */ a) => ({ a }), (/** @type {any} */ $not) => ({ $not })]);
+    const wrap = this.one([
+      (/** @type {any} */ inner) => [inner],
+      (/** @type {any} */ a) => ({ a }),
+      (/** @type {any} */ $not) => ({ $not }),
+    ]);
     let value = this.primitive();
     for (let level = 0; level < levels; level++) value = wrap(value);
     return value;

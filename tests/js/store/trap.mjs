@@ -15,8 +15,14 @@ const { signal } = new AbortController();
 /** The import that throws, and the call that comes to it. */
 const PLACES = /** @type {const} */ ({
   starting: ['isWellFormed', (/** @type {any} */ store) => arm(() => store.similaritySearch('q'))],
-  working: ['aborted', (/** @type {any} */ store) => arm(() => store.similaritySearchByVector([1, 0], { signal }))],
-  'working on an answer': ['aborted', (/** @type {any} */ store) => store.similaritySearch('trap', { signal })],
+  working: [
+    'aborted',
+    (/** @type {any} */ store) => arm(() => store.similaritySearchByVector([1, 0], { signal })),
+  ],
+  'working on an answer': [
+    'aborted',
+    (/** @type {any} */ store) => store.similaritySearch('trap', { signal }),
+  ],
 });
 const [name, use] = PLACES[/** @type {keyof typeof PLACES} */ (process.argv[2])];
 
@@ -44,7 +50,14 @@ const embeddings = {
     return [1, 0];
   },
 };
-const store = await VectorStore.fromVectors([[1, 0], [0, 1]], documents, embeddings);
+const store = await VectorStore.fromVectors(
+  [
+    [1, 0],
+    [0, 1],
+  ],
+  documents,
+  embeddings,
+);
 const other = await VectorStore.create(embeddings);
 const retriever = await other.asRetriever();
 

@@ -39,7 +39,12 @@ export const embeddings = {
 export function abc(embedder = embeddings, options) {
   const documents = ['a', 'b', 'c'].map((id) => ({ pageContent: id, id, metadata: { id } }));
   const vectors = documents.map(({ id }) => embed(id));
-  return VectorStore.fromVectors(vectors, documents, /** @type {any} */ (embedder), /** @type {any} */ (options));
+  return VectorStore.fromVectors(
+    vectors,
+    documents,
+    /** @type {any} */ (embedder),
+    /** @type {any} */ (options),
+  );
 }
 
 /** @param {readonly Document[]} documents */
