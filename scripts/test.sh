@@ -17,6 +17,8 @@ cargo clippy --release --locked --workspace --all-targets --all-features -- -D w
 
 say "Documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps --workspace --all-features
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items -p twindex-wasm -p twindex-simd128 \
+  --target wasm32-unknown-unknown --config 'target.wasm32-unknown-unknown.rustflags=["-Ctarget-feature=+simd128"]'
 
 say "The core and the embedder for wasm32-unknown-unknown"
 cargo check --locked -p twindex-core --target wasm32-unknown-unknown

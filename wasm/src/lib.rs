@@ -2,11 +2,11 @@
 //!
 //! | module | what |
 //! | --- | --- |
-//! | [`store`], [`retriever`] | the exported classes: each method converts in, makes one core call, converts out |
-//! | [`promise`] | work that starts when it is called and ends in a promise |
-//! | [`convert`], [`metadata`], [`options`] | JavaScript values to core's and back, every shape and number checked |
-//! | [`embeddings`] | the caller's embeddings, awaited in batches with nothing held |
-//! | [`error`] | core's errors, and those of this boundary, as JavaScript errors |
+//! | `store`, `retriever` | the exported classes: each method converts in, makes one core call, converts out |
+//! | `promise` | work that starts when it is called and ends in a promise |
+//! | `convert`, `metadata`, `options` | JavaScript values to core's and back, every shape and number checked |
+//! | `embeddings` | the caller's embeddings, awaited in batches with nothing held |
+//! | `error` | core's errors, and those of this boundary, as JavaScript errors |
 //!
 //! What a store does is decided in `twindex-core`; what is here knows JavaScript and nothing else.
 #![cfg(target_family = "wasm")]
