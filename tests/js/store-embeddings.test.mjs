@@ -1,5 +1,8 @@
 // @ts-check
-/** Embeddings: asked in batches and in order; whatever goes wrong with them is told apart, and nothing is added. */
+/**
+ * Embeddings: asked in batches and in order; whatever goes wrong with them is told apart, and nothing is
+ * added.
+ */
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
@@ -24,7 +27,11 @@ import {
   unreadable,
 } from './store/twindex.mjs';
 
-/** Every call that embeds texts. @type {[name: string, add: (store: any, texts: string[], options?: object) => Promise<string[]>][]} */
+/**
+ * Every call that embeds texts.
+ *
+ * @type {[name: string, add: (store: any, texts: string[], options?: object) => Promise<string[]>][]}
+ */
 const ADDING = [
   ['addTexts', (store, texts, options) => store.addTexts(texts, null, options)],
   ['addDocuments', (store, texts, options) => store.addDocuments(documentsOf(texts), options)],
@@ -35,7 +42,11 @@ const ADDING = [
   ],
 ];
 
-/** Every call that embeds a query. @type {[name: string, search: (store: any, query: string) => Promise<any>][]} */
+/**
+ * Every call that embeds a query.
+ *
+ * @type {[name: string, search: (store: any, query: string) => Promise<any>][]}
+ */
 const SEARCHING = [
   ['similaritySearch', (store, query) => store.similaritySearch(query)],
   ['similaritySearchWithScore', (store, query) => store.similaritySearchWithScore(query)],
@@ -247,7 +258,11 @@ describe('an answer', () => {
 
   const list = 'a list of vectors';
   const vector = 'a vector: a Float32Array or a list of numbers';
-  /** What is wrong with the answer to two texts. @type {[what: string, make: () => any, code: string, message: RegExp][]} */
+  /**
+   * What is wrong with the answer to two texts.
+   *
+   * @type {[what: string, make: () => any, code: string, message: RegExp][]}
+   */
   const wrong = [
     [
       'undefined',
@@ -596,14 +611,14 @@ describe('progress', () => {
   });
 });
 
-test('a store without embeddings says which methods need none', async () => {
+test('a store without embeddings takes vectors only', async () => {
   const bytes = await (await abc()).serialize();
   const stores = [
     await abc(null),
     await VectorStore.deserialize(bytes),
     await VectorStore.deserialize(bytes, null),
   ];
-  const check = isError('no_embeddings', /embedDocuments and embedQuery.*methods that take vectors$/);
+  const check = isError('no_embeddings', /^the store was made without embeddings: it takes vectors only$/);
   for (const store of stores) {
     for (const [, add] of ADDING) await refused(store, () => add(store, ['x']), check);
     for (const [, search] of SEARCHING) await refused(store, () => search(store, 'x'), check);

@@ -1,6 +1,7 @@
 // @ts-check
 /**
- * Calls at random with values at random: whatever is given, a call answers or rejects with an error that has a code, and the store stays
+ * Calls at random with values at random: whatever is given, a call answers or rejects with an error that has
+ * a code, and the store stays
  * one. `TWINDEX_FUZZ_SEED` repeats a run, `TWINDEX_FUZZ_CALLS` makes it longer.
  */
 
@@ -19,22 +20,22 @@ const CALLS = Number(process.env.TWINDEX_FUZZ_CALLS ?? 4000);
 
 /** @typedef {(junk: Junk) => unknown} Make */
 
-/** @type {Record<'any' | 'texts' | 'metadatas' | 'documents' | 'vectors' | 'vector' | 'query' | 'queries' | 'options' | 'k' | 'filter' | 'ids' | 'embeddings' | 'type', Make>} */
 const OF = {
-  any: (junk) => junk.any(3),
-  texts: (junk) => junk.list(() => junk.one(['a', 'b', 'ab', 'cc'])),
-  metadatas: (junk) => junk.one([() => null, () => junk.json(2), () => junk.list(() => junk.json(2))])(),
-  documents: (junk) => junk.list(() => junk.document()),
-  vectors: (junk) => junk.vectors(),
-  vector: (junk) => junk.numbers(),
-  query: (junk) => junk.one(['a', 'b', 'abc']),
-  queries: (junk) => junk.one([() => junk.vectors(), () => junk.list(() => 'a')])(),
-  options: (junk) => junk.options(),
-  k: (junk) => junk.one([() => junk.below(6), () => junk.options()])(),
-  filter: (junk) => junk.one([() => undefined, () => junk.filter()])(),
-  ids: (junk) => junk.list(() => junk.id()),
-  embeddings: (junk) => junk.embeddings(),
-  type: (junk) => junk.one(['similarity', 'mmr', 'similarity_score_threshold']),
+  any: (/** @type {Junk} */ junk) => junk.any(3),
+  texts: (/** @type {Junk} */ junk) => junk.list(() => junk.one(['a', 'b', 'ab', 'cc'])),
+  metadatas: (/** @type {Junk} */ junk) =>
+    junk.one([() => null, () => junk.json(2), () => junk.list(() => junk.json(2))])(),
+  documents: (/** @type {Junk} */ junk) => junk.list(() => junk.document()),
+  vectors: (/** @type {Junk} */ junk) => junk.vectors(),
+  vector: (/** @type {Junk} */ junk) => junk.numbers(),
+  query: (/** @type {Junk} */ junk) => junk.one(['a', 'b', 'abc']),
+  queries: (/** @type {Junk} */ junk) => junk.one([() => junk.vectors(), () => junk.list(() => 'a')])(),
+  options: (/** @type {Junk} */ junk) => junk.options(),
+  k: (/** @type {Junk} */ junk) => junk.one([() => junk.below(6), () => junk.options()])(),
+  filter: (/** @type {Junk} */ junk) => junk.one([() => undefined, () => junk.filter()])(),
+  ids: (/** @type {Junk} */ junk) => junk.list(() => junk.id()),
+  embeddings: (/** @type {Junk} */ junk) => junk.embeddings(),
+  type: (/** @type {Junk} */ junk) => junk.one(['similarity', 'mmr', 'similarity_score_threshold']),
 };
 
 /** Every method, and what it takes. @type {[name: string, makes: Make[]][]} */
@@ -75,7 +76,9 @@ const METHODS = [
   ['info', []],
 ];
 
-/** @type {[name: 'create' | 'fromTexts' | 'fromDocuments' | 'fromVectors' | 'deserialize', makes: Make[]][]} */
+/**
+ * @type {[name: 'create' | 'fromTexts' | 'fromDocuments' | 'fromVectors' | 'deserialize', makes: Make[]][]}
+ */
 const MAKERS = [
   ['create', [OF.embeddings, OF.options]],
   ['fromTexts', [OF.texts, OF.metadatas, OF.embeddings, OF.options]],
@@ -84,7 +87,12 @@ const MAKERS = [
   ['deserialize', [OF.any, OF.embeddings, OF.options]],
 ];
 
-/** Arguments, now and then one of another kind, one more or one less. @param {Junk} junk @param {Make[]} makes */
+/**
+ * Arguments, now and then one of another kind, one more or one less.
+ *
+ * @param {Junk} junk
+ * @param {Make[]} makes
+ */
 function argumentsOf(junk, makes) {
   const args = makes.map((make) => (junk.below(5) === 0 ? junk.any(3) : make(junk)));
   if (junk.below(10) === 0) args.pop();

@@ -194,7 +194,7 @@ describe('metadata', () => {
     assert.deepStrictEqual(back, { zero: 0, one: 1, large: 1e15 });
   });
 
-  test('passes over what JSON passes over: undefined fields, symbols as keys, what cannot be enumerated', async () => {
+  test('passes over undefined fields, symbols as keys and what cannot be enumerated', async () => {
     const metadata = Object.defineProperty({ a: 1, b: undefined, [Symbol('c')]: 3 }, 'd', { value: 4 });
     assert.deepStrictEqual(await stored(await abc(), metadata), { a: 1 });
   });

@@ -1,7 +1,7 @@
 //! Stores made here and read in JavaScript, and the other way round: the same bytes, and the same answers to the last bit.
 //!
-//! [`write`] makes stores of a data pack and of the cases, and writes each with what it answers. `tests/js/exchange.mjs` makes the same
-//! stores, reads these, compares, and writes its own to the folder `from-js`, which [`check`] reads and compares.
+//! [`write()`] makes stores of a data pack and of the cases, and writes each with what it answers. `tests/js/exchange.mjs` makes the same
+//! stores, reads these, compares, and writes its own to the folder `from-js`, which [`check()`] reads and compares.
 //! An answer is ids and scores, the bits of a score as an integer.
 
 use std::collections::BTreeMap;

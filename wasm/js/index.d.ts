@@ -289,7 +289,7 @@ export class VectorStore implements AsyncIterable<Document> {
   private constructor();
 
   /** An empty store. */
-  static create(embeddings?: Embeddings | null, options?: StoreOptions): Promise<VectorStore>;
+  static create(embeddings?: Embeddings | null, options?: StoreOptions & Cancellable): Promise<VectorStore>;
 
   /** A store of texts, with one metadata object for each, or one for all. */
   static fromTexts(

@@ -4,7 +4,8 @@
 /** @typedef {Record<string, Function>} Functions */
 
 /**
- * @param {(imports: Functions) => void} [change] given what the module imports from the package's own JavaScript
+ * @param {(imports: Functions) => void} [change] given what the module imports from the package's own
+ * JavaScript
  * @returns {{ exports?: Record<string, any> }} with the exports once the module is started
  */
 export function watchModule(change) {

@@ -6,11 +6,12 @@ import { runInNewContext } from 'node:vm';
 import { VectorStore, Thrown, detached, embed, revoked, trapped, unreadable } from './twindex.mjs';
 
 /** Keys that mean something to some call, and keys that mean something to JavaScript. */
-const KEYS = (
-  'pageContent metadata id ids k filter fetchK lambda scoreThreshold signal dim distanceStrategy normalizeL2 relevanceScoreFn onWarning ' +
-  'batchSize onProgress searchType searchKwargs ignoreUnknown embedDocuments embedQuery a b.c $and $or $not $eq $ne $gt $lte $in $nin ' +
-  '$contains $exists $nope length then constructor __proto__ toString valueOf toJSON 0 1'
-).split(' ');
+const KEYS = [
+  'pageContent metadata id ids k filter fetchK lambda scoreThreshold signal dim distanceStrategy',
+  'normalizeL2 relevanceScoreFn onWarning batchSize onProgress searchType searchKwargs ignoreUnknown',
+  'embedDocuments embedQuery a b.c $and $or $not $eq $ne $gt $lte $in $nin $contains $exists $nope',
+  'length then constructor __proto__ toString valueOf toJSON 0 1',
+].flatMap((line) => line.split(' '));
 
 const STRINGS = [
   '',
@@ -66,7 +67,12 @@ const TRAPS = /** @type {(keyof ProxyHandler<object>)[]} */ ([
   'set',
 ]);
 
-/** A promise whose rejection is of no concern where nobody waits for it. @template T @param {Promise<T>} promise */
+/**
+ * A promise whose rejection is of no concern where nobody waits for it.
+ *
+ * @template T
+ * @param {Promise<T>} promise
+ */
 function handled(promise) {
   promise.catch(() => {});
   return promise;

@@ -1,5 +1,8 @@
 // @ts-check
-/** A process of its own: makes, uses and lets go of stores, and prints how large the module's memory is as it goes on. */
+/**
+ * A process of its own: makes, uses and lets go of stores, and prints how large the module's memory is as it
+ * goes on.
+ */
 
 import { setImmediate as turn } from 'node:timers/promises';
 

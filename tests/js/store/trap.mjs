@@ -1,6 +1,7 @@
 // @ts-check
 /**
- * A process of its own: a function that the module calls throws what a trap throws, once, where the first argument says; prints what
+ * A process of its own: a function that the module calls throws what a trap throws, once, where the first
+ * argument says; prints what
  * becomes of calls, by their codes.
  */
 

@@ -107,7 +107,13 @@ export function deferred() {
 /** Lets everything that can go on go on. */
 export const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-/** Gives the memory of an array away, and the array back. @template {ArrayBufferView | ArrayBuffer} T @param {T} value @returns {T} */
+/**
+ * Gives the memory of an array away, and the array back.
+ *
+ * @template {ArrayBufferView | ArrayBuffer} T
+ * @param {T} value
+ * @returns {T}
+ */
 export function detached(value) {
   const buffer = value instanceof ArrayBuffer ? value : value.buffer;
   structuredClone(buffer, { transfer: [/** @type {ArrayBuffer} */ (buffer)] });
@@ -138,7 +144,13 @@ export function revoked(target) {
   return proxy;
 }
 
-/** A property that throws when it is read. @param {any} object @param {PropertyKey} key @param {unknown} [thrown] */
+/**
+ * A property that throws when it is read.
+ *
+ * @param {any} object
+ * @param {PropertyKey} key
+ * @param {unknown} [thrown]
+ */
 export const unreadable = (object, key, thrown = new Thrown(String(key))) =>
   Object.defineProperty(object, key, {
     enumerable: true,

@@ -1,0 +1,101 @@
+// @ts-check
+/**
+ * Measures searches in Chromium, by both binaries: `npm run bench:browser [-- DIR]`.
+ *
+ * As `bench.mjs` does it, and with its data; the two binaries must give the same answers to the bit. It needs the
+ * browser and the packages of `tests/js`.
+ */
+
+import { fileURLToPath } from 'node:url';
+
+import { launch } from '../../tests/js/lib/browsers.mjs';
+import { serve } from '../../tests/js/lib/serve.mjs';
+import { assemble } from './assemble.mjs';
+import { loadData } from './data.mjs';
+import { Exact, K, METRICS } from './exact.mjs';
+import { inWords } from './timing.mjs';
+
+/** @typedef {import('./page.mjs').Measured} Measured */
+/** @typedef {import('./page.mjs').Task} Task */
+
+const QUERIES = 16;
+const SEARCHES = { warmUp: 6, rounds: 48 };
+const TRIALS = { warmUp: 3, rounds: 9 };
+const READING = 1.3;
+const PLAIN_JAVASCRIPT = 2;
+
+/**
+ * @param {Float32Array | Uint8Array} content
+ * @param {string} type
+ * @returns {(_: unknown, response: import('node:http').ServerResponse) => void}
+ */
+const answer = (content, type) => (_, response) => {
+  const { buffer, byteOffset, byteLength } = content;
+  response.writeHead(200, { 'content-type': type, 'content-length': byteLength });
+  response.end(Buffer.from(buffer, byteOffset, byteLength));
+};
+
+const { source, dim, vectors, queries, documents } = loadData(process.argv[2]);
+const asked = queries.slice(0, QUERIES);
+/** @type {Task} */
+const task = { dim, k: K, queries: asked.length, metrics: METRICS, searches: SEARCHES, trials: TRIALS };
+const site = await serve(fileURLToPath(new URL('..', import.meta.url)), {
+  // A page by itself has a finer clock.
+  headers: { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' },
+  routes: {
+    '/': answer(Buffer.from('<!doctype html><title>bench</title>'), 'text/html; charset=utf-8'),
+    '/vectors': answer(vectors, 'application/octet-stream'),
+    '/queries': answer(new Float32Array(asked.flatMap((query) => [...query])), 'application/octet-stream'),
+    '/reading.wasm': answer(assemble(), 'application/wasm'),
+  },
+});
+const browser = await launch('chromium');
+/** @type {Measured[]} */
+let measured;
+try {
+  const page = await browser.open(`${site.url}/`);
+  measured = await page.evaluate(async (given) => {
+    const bench = '/bench/page.mjs';
+    return (await import(bench)).measure(given);
+  }, task);
+} finally {
+  await browser.close();
+  await site.close();
+}
+
+/** @type {string[]} */
+const faults = [];
+/** @type {Record<string, number>} */
+const ratios = {};
+const exact = new Exact(vectors, dim);
+console.log(`${source}; ${dim} numbers each; Chromium`);
+console.log('milliseconds: the median, (a tenth took less to a tenth took more, the least)');
+for (const { metric, answers, times, way, loop } of measured) {
+  for (const [number, given] of answers.entries()) {
+    if (JSON.stringify(given.relaxed) !== JSON.stringify(given.plain)) {
+      faults.push(`${metric}, query ${number}: the binaries differ`);
+    }
+    for (const [who, hits] of Object.entries(given)) {
+      faults.push(...exact.faults(metric, asked[number], hits, `${number}`).map((fault) => `${who}, ${fault}`));
+    }
+  }
+  console.log(`search, ${metric}, ${documents.length} rows`);
+  console.log(`  reading (${way}): ${inWords(times.reading)}`);
+  console.log(`  plain JavaScript (${loop}): ${inWords(times.javascript)}`);
+  for (const binary of /** @type {const} */ (['plain', 'relaxed'])) {
+    const reading = times[binary].median / times.reading.median;
+    const javascript = times.javascript.median / times[binary].median;
+    const missed = [reading > READING ? '  MISSED' : '', javascript < PLAIN_JAVASCRIPT ? '  MISSED' : ''];
+    console.log(
+      `  ${binary} SIMD: ${inWords(times[binary])}; ` +
+        `${reading.toFixed(2)} of reading (at most ${READING})${missed[0]}, ` +
+        `${javascript.toFixed(2)} times as fast as plain JavaScript (at least ${PLAIN_JAVASCRIPT})${missed[1]}`,
+    );
+    ratios[`${binary}_${metric}_to_reading`] = Number(reading.toFixed(4));
+    ratios[`plain_javascript_${metric}_to_${binary}`] = Number(javascript.toFixed(4));
+  }
+}
+for (const fault of faults.slice(0, 20)) console.error(`WRONG: ${fault}`);
+if (faults.length > 0) process.exitCode = 1;
+console.log(`${faults.length === 0 ? 'every answer was right' : `${faults.length} answers were wrong`}\n`);
+console.log(JSON.stringify(ratios));
