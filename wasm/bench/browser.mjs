@@ -69,7 +69,7 @@ const faults = [];
 const ratios = {};
 const exact = new Exact(vectors, dim);
 console.log(`${source}; ${dim} numbers each; Chromium`);
-console.log('milliseconds: the median, (a tenth took less to a tenth took more, the least)');
+console.log('milliseconds: the median (a tenth took less to a tenth took more, the least)');
 for (const { metric, answers, times, way, loop } of measured) {
   for (const [number, given] of answers.entries()) {
     if (JSON.stringify(given.relaxed) !== JSON.stringify(given.plain)) {

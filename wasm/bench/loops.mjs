@@ -70,7 +70,10 @@ const LOOPS = {
       const dim = query.length;
       const fours = dim - (dim % 4);
       for (let row = 0, at = 0; at < data.length; row++) {
-        let [a, b, c, d] = [0, 0, 0, 0];
+        let a = 0;
+        let b = 0;
+        let c = 0;
+        let d = 0;
         let i = 0;
         for (; i < fours; i += 4, at += 4) {
           const w = query[i] - data[at];
@@ -94,7 +97,10 @@ const LOOPS = {
       const dim = query.length;
       const fours = dim - (dim % 4);
       for (let row = 0, at = 0; at < data.length; row++) {
-        let [a, b, c, d] = [0, 0, 0, 0];
+        let a = 0;
+        let b = 0;
+        let c = 0;
+        let d = 0;
         let i = 0;
         for (; i < fours; i += 4, at += 4) {
           a += query[i] * data[at];
@@ -114,7 +120,10 @@ const LOOPS = {
       const dim = query.length;
       const fours = dim - (dim % 4);
       for (let row = 0, at = 0; at < data.length; row++) {
-        let [a, b, c, d] = [fround(0), fround(0), fround(0), fround(0)];
+        let a = fround(0);
+        let b = fround(0);
+        let c = fround(0);
+        let d = fround(0);
         let i = 0;
         for (; i < fours; i += 4, at += 4) {
           const w = fround(query[i] - data[at]);
@@ -139,7 +148,10 @@ const LOOPS = {
       const dim = query.length;
       const fours = dim - (dim % 4);
       for (let row = 0, at = 0; at < data.length; row++) {
-        let [a, b, c, d] = [fround(0), fround(0), fround(0), fround(0)];
+        let a = fround(0);
+        let b = fround(0);
+        let c = fround(0);
+        let d = fround(0);
         let i = 0;
         for (; i < fours; i += 4, at += 4) {
           a = fround(a + fround(query[i] * data[at]));

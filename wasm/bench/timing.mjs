@@ -9,6 +9,7 @@
  * @property {number} low a tenth took less
  * @property {number} median
  * @property {number} high a tenth took more
+ * @property {number} cpu the median of the time that the processor worked; 0 where that is not told
  */
 
 /**
@@ -25,35 +26,41 @@
  *
  * @template {Record<string, Side<any>>} S
  * @param {S} sides
- * @param {{ warmUp: number, rounds: number, before?: () => void | Promise<void> }} options `before` comes before each
- *   timed run
+ * @param {{ warmUp: number, rounds: number, before?: () => void | Promise<void>, cpu?: () => number }} options `before`
+ *   comes before each timed run; `cpu` tells for how long the processor has worked for this process
  * @returns {Promise<Record<keyof S, Times>>}
  */
-export async function takeTurns(sides, { warmUp, rounds, before }) {
-  const times = Object.keys(sides).map(() => /** @type {number[]} */ ([]));
+export async function takeTurns(sides, { warmUp, rounds, before, cpu = () => 0 }) {
+  const names = Object.keys(sides);
+  const times = names.map(() => /** @type {number[]} */ ([]));
+  const works = names.map(() => /** @type {number[]} */ ([]));
   for (let round = 0; round < warmUp + rounds; round++) {
     for (const [i, { run, after }] of Object.values(sides).entries()) {
       await before?.();
+      const worked = cpu();
       const start = performance.now();
       const answer = await run(round);
       const time = performance.now() - start;
-      if (round >= warmUp) times[i].push(time);
+      if (round >= warmUp) {
+        times[i].push(time);
+        works[i].push(cpu() - worked);
+      }
       await after?.(answer, round);
     }
   }
-  const entries = Object.keys(sides).map((name, i) => [name, summary(times[i])]);
+  const entries = names.map((name, i) => [name, summary(times[i], works[i])]);
   return /** @type {Record<keyof S, Times>} */ (Object.fromEntries(entries));
 }
 
 /**
  * @param {number[]} times
+ * @param {number[]} works
  * @returns {Times}
  */
-function summary(times) {
-  times.sort((a, b) => a - b);
-  /** @param {number} part */
-  const at = (part) => times[Math.round(part * (times.length - 1))];
-  return { least: at(0), low: at(0.1), median: at(0.5), high: at(0.9) };
+function summary(times, works) {
+  /** @param {number[]} list @param {number} part */
+  const at = (list, part) => list.sort((a, b) => a - b)[Math.round(part * (list.length - 1))];
+  return { least: at(times, 0), low: at(times, 0.1), median: at(times, 0.5), high: at(times, 0.9), cpu: at(works, 0.5) };
 }
 
 /**

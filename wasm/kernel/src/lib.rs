@@ -87,8 +87,13 @@ fn four_rows<T: Term>(query: &[f32], rows: [&[f32]; 4]) -> [f32; 4] {
             }
         }
     }
-    let rests = [a_rest, b_rest, c_rest, d_rest];
-    core::array::from_fn(|row| sum_of(f32x4_add(sums[row][0], sums[row][1])) + T::one(query_rest, rests[row]))
+    let mut scores = sums.map(|[even, odd]| sum_of(f32x4_add(even, odd)));
+    if !query_rest.is_empty() {
+        for (score, rest) in scores.iter_mut().zip([a_rest, b_rest, c_rest, d_rest]) {
+            *score += T::one(query_rest, rest);
+        }
+    }
+    scores
 }
 
 fn scan<T: Term>(query: &[f32], rows: Rows<'_>, out: &mut [f32]) {
@@ -102,8 +107,8 @@ fn scan<T: Term>(query: &[f32], rows: Rows<'_>, out: &mut [f32]) {
             out[part * quarter + at] = score;
         }
     }
-    for at in 4 * quarter..out.len() {
-        out[at] = T::one(query, rows.row(at));
+    for (at, out) in out.iter_mut().enumerate().skip(4 * quarter) {
+        *out = T::one(query, rows.row(at));
     }
 }
 
