@@ -60,10 +60,10 @@ for features in +simd128 +simd128,+relaxed-simd; do
   cargo clippy --locked -p twindex-wasm -p twindex-simd128 --target wasm32-unknown-unknown \
     --config "target.wasm32-unknown-unknown.rustflags=[\"-Ctarget-feature=$features\"]" -- -D warnings
 done
+(cd tests/js && npm ci --silent --no-audit --no-fund --ignore-scripts)
 (cd wasm && npm run --silent check)
 
 say "Tests of the npm package, from its tarball, in Node and in browsers"
-(cd tests/js && npm ci --silent --no-audit --no-fund --ignore-scripts)
 node --test --test-concurrency=1 tests/js/*.test.mjs tests/js/lib/*.test.mjs tests/js/lib/model/*.test.mjs
 node tests/js/conformance.mjs tests/data/oracle
 node tests/js/conformance.mjs tests/data/oracle --entry worker
