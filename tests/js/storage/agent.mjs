@@ -20,7 +20,7 @@ if (searchParams.get('without') === 'files') {
  */
 const load = (name, directory) => storage.load(name, { directory }, async (saved) => versionOf(await readAll(saved)));
 
-/** What is being read, until it is let go. @type {() => void} */
+/** Ends what goes on until it is let go. @type {() => void} */
 let letGo = () => {};
 
 /** @type {Record<string, (...args: any[]) => unknown>} */
@@ -82,6 +82,15 @@ const ACTS = {
     });
   },
   letGo: () => letGo(),
+
+  /** Lists over and over until it is let go: every answer, its names with commas between. */
+  async watch() {
+    const lists = [];
+    let watching = true;
+    letGo = () => (watching = false);
+    while (watching) lists.push((await storage.list()).join());
+    return lists;
+  },
 
   /** Every name there is to try: what went otherwise than it should. */
   async names() {
