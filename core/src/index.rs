@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::ann::AnnIndex;
 use crate::error::{Error, Result};
 use crate::flat::RowStats;
 use crate::metric::Metric;
@@ -158,6 +159,15 @@ pub trait Engine: Send + Sync + fmt::Debug {
         let mut index = self.create(kind, dim, stats.metric())?;
         index.append_owned(data)?;
         Ok(index)
+    }
+
+    /// An index that was read from a file of FAISS's, less what only that file needs.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    fn adopt_ann(&self, index: AnnIndex) -> Result<Box<dyn VectorIndex>> {
+        let (kind, bytes) = (index.info().kind, index.to_engine_bytes()?);
+        self.open(&kind, index.dim(), index.metric(), &bytes)
     }
 
     /// An index from bytes that [`VectorIndex::to_engine_bytes`] wrote.

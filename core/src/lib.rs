@@ -41,9 +41,12 @@
 //! | [`VectorIndex`], [`Engine`] | the seam to what holds the vectors: [`FlatIndex`] here, FAISS on a server |
 //! | [`kernel`] | scan kernels that choose candidates, and the portable one that scores them, to the bit the same everywhere |
 //! | [`bytes`] | the byte format |
+//! | [`interop`] | what others wrote: FAISS's files, LangChain's folders |
+//! | [`PortableEngine`], [`AnnIndex`] | IVF, HNSW and quantized indexes that FAISS built, searched without it |
 //! | [`text`] | splitters with LangChain's results, loaders |
 #![forbid(unsafe_code)]
 
+mod ann;
 pub mod bytes;
 mod document;
 mod documents;
@@ -51,6 +54,7 @@ mod error;
 mod filter;
 mod flat;
 mod index;
+pub mod interop;
 pub mod kernel;
 mod metric;
 mod mmr;
@@ -63,6 +67,7 @@ pub mod text;
 mod topk;
 mod value;
 
+pub use ann::{AnnIndex, PortableEngine};
 pub use document::{Document, IdSource, documents_of_texts, forget_empty_ids, set_ids};
 pub use documents::Documents;
 pub use error::{Error, Result};
