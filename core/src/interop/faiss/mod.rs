@@ -92,26 +92,28 @@ impl FaissFile {
         self.len() == 0
     }
 
-    /// Takes the metric of a store: inner products of vectors of unit length are cosines.
+    /// Has the vectors compared in another way. Plain rows can be in any; other kinds were built for one, but inner products of vectors
+    /// of unit length are cosines.
     ///
     /// # Errors
-    /// `setting_mismatch` if it is not the file's, `zero_vector` for cosine.
+    /// `setting_mismatch` if the kind was built for another metric, `zero_vector` for cosine.
     pub fn with_metric(mut self, metric: Metric) -> Result<Self> {
-        if faiss_metric(metric) != self.metric {
-            return Err(Error::SettingMismatch {
-                setting: "distance_strategy",
-                stored: self.metric.to_string(),
-                given: metric.to_string(),
-            });
+        match &mut self.content {
+            Content::Flat { data, stats } => {
+                let mut measured = RowStats::new(metric);
+                data.chunks_exact(self.dim).try_for_each(|row| measured.push_checked(row))?;
+                *stats = measured;
+            }
+            Content::Ann { .. } if faiss_metric(metric) != faiss_metric(self.metric) => {
+                return Err(Error::SettingMismatch {
+                    setting: "distance_strategy",
+                    stored: self.metric.to_string(),
+                    given: metric.to_string(),
+                });
+            }
+            Content::Ann { .. } => {}
         }
         self.metric = metric;
-        if let Content::Flat { data, stats } = &mut self.content
-            && stats.metric() != metric
-        {
-            let mut measured = RowStats::new(metric);
-            data.chunks_exact(self.dim).try_for_each(|row| measured.push_checked(row))?;
-            *stats = measured;
-        }
         Ok(self)
     }
 
