@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use twindex_core::{Engine, Error, FlatEngine, FlatIndex, Metric, Result, RowStats, VectorIndex};
+use twindex_core::{Engine, Error, FlatIndex, Metric, PortableEngine, Result, RowStats, VectorIndex};
 
 use crate::kernel;
 
@@ -15,7 +15,7 @@ pub enum EngineKind {
     #[cfg(feature = "faiss")]
     #[default]
     Faiss,
-    /// The core's own exact flat index: kind `Flat` only.
+    /// The core's own: exact flat indexes, and every kind that FAISS trained and wrote.
     #[cfg_attr(not(feature = "faiss"), default)]
     Flat,
 }
@@ -25,7 +25,7 @@ pub enum EngineKind {
 pub(crate) enum NativeEngine {
     #[cfg(feature = "faiss")]
     Faiss(crate::faiss::FaissEngine),
-    Flat(FlatEngine),
+    Flat(PortableEngine),
 }
 
 impl NativeEngine {
@@ -33,7 +33,7 @@ impl NativeEngine {
         Ok(match kind {
             #[cfg(feature = "faiss")]
             EngineKind::Faiss => NativeEngine::Faiss(crate::faiss::FaissEngine::new()?),
-            EngineKind::Flat => NativeEngine::Flat(FlatEngine::new(kernel::best())),
+            EngineKind::Flat => NativeEngine::Flat(PortableEngine::new(kernel::best())),
         })
     }
 
@@ -76,7 +76,7 @@ pub(crate) enum RowsRead {
     Flat {
         data: Vec<f32>,
         dim: usize,
-        engine: FlatEngine,
+        engine: PortableEngine,
     },
 }
 

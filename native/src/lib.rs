@@ -34,13 +34,16 @@
 //! [`VectorStore`] has LangChain's methods; the semantics, and the types of documents, filters and options, are
 //! [`twindex_core`]'s, re-exported as [`core`]. [`embeddings`] turn text into vectors. `faiss::FaissEngine` says which kinds of index there are.
 //!
-//! Features: `faiss` (default), `openai`, `local`, `cli`, `full`; see the manifest for what each brings.
+//! [`interop`] opens what others wrote, FAISS's files and LangChain's folders among them, and writes it.
+//!
+//! Features: `faiss` (default), `openai`, `local`, `parquet`, `cli`, `full`; see the manifest for what each brings.
 
 pub mod embeddings;
 mod engine;
 mod error;
 #[cfg(feature = "faiss")]
 pub mod faiss;
+pub mod interop;
 pub mod kernel;
 mod local;
 #[cfg(unix)]

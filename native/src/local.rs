@@ -1,7 +1,7 @@
 //! Stores as files: written atomically, read once.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -32,30 +32,63 @@ pub fn index_path(folder: &Path, index_name: &str) -> Result<PathBuf> {
 /// Writes a store to a file, atomically: to a temporary file beside it, synced, then renamed over it. A process killed at any moment
 /// leaves the old file or the new one.
 pub(crate) fn save(store: &Store, path: &Path) -> Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| Error::Io { operation: "write", path, source }
-    };
     let encoded = store.encode()?;
-    fs::create_dir_all(folder).map_err(failed(folder))?;
+    replace_by(path, |out| {
+        encoded.chunks().try_for_each(|chunk| out.write_all(chunk)).map_err(io_failed("write", path))
+    })
+}
+
+/// Writes files that belong together, each as [`save`] does; none takes its place before all are written.
+pub(crate) fn replace(files: &[(&Path, &[u8])]) -> Result<()> {
+    let mut written = Vec::new();
+    for &(path, content) in files {
+        written.push((
+            path,
+            write_beside(path, |out| out.write_all(content).map_err(io_failed("write", path)))?,
+        ));
+    }
+    written.into_iter().try_for_each(|(path, temporary)| take_place(&temporary, path))
+}
+
+/// [`replace`] for one file, whose content comes piece by piece.
+pub(crate) fn replace_by(
+    path: &Path,
+    write: impl FnOnce(&mut (dyn Write + Send)) -> Result<()>,
+) -> Result<()> {
+    take_place(&write_beside(path, write)?, path)
+}
+
+fn write_beside(path: &Path, write: impl FnOnce(&mut (dyn Write + Send)) -> Result<()>) -> Result<Temporary> {
+    fs::create_dir_all(folder_of(path)).map_err(io_failed("write", folder_of(path)))?;
     let temporary = Temporary::beside(path);
-    let write = || -> io::Result<()> {
-        let mut file = File::create_new(&temporary.path)?;
-        // A file that is replaced keeps its permissions.
-        if let Ok(old) = fs::metadata(path) {
-            file.set_permissions(old.permissions())?;
-        }
-        encoded.chunks().try_for_each(|chunk| file.write_all(chunk))?;
-        file.sync_all()
-    };
-    write().map_err(failed(path))?;
-    fs::rename(&temporary.path, path).map_err(failed(path))?;
+    let file = File::create_new(&temporary.path).map_err(io_failed("write", path))?;
+    // A file that is replaced keeps its permissions.
+    if let Ok(old) = fs::metadata(path) {
+        file.set_permissions(old.permissions()).map_err(io_failed("write", path))?;
+    }
+    let mut out = BufWriter::with_capacity(1 << 20, &file);
+    write(&mut out)?;
+    out.flush().map_err(io_failed("write", path))?;
+    drop(out);
+    file.sync_all().map_err(io_failed("write", path))?;
+    Ok(temporary)
+}
+
+fn take_place(temporary: &Temporary, path: &Path) -> Result<()> {
+    fs::rename(&temporary.path, path).map_err(io_failed("write", path))?;
     // The rename itself is on disk once the folder is. Not every system can sync a folder; those that
     // cannot have nothing to sync.
     #[cfg(unix)]
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed(folder))?;
+    File::open(folder_of(path)).and_then(|folder| folder.sync_all()).map_err(io_failed("write", path))?;
     Ok(())
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn io_failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    move |source| Error::Io { operation, path: path.to_owned(), source }
 }
 
 /// A file that is removed unless it was renamed away.

@@ -16,4 +16,4 @@ mod pickle;
 mod report;
 
 pub use files::{read_faiss, read_files};
-pub use report::{ImportOptions, Imported, Report};
+pub use report::{ImportOptions, Imported, Report, restore};

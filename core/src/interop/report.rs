@@ -6,11 +6,13 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::faiss::FaissFile;
-use crate::document::Document;
+use crate::document::{Document, IdSource};
 use crate::documents::Documents;
 use crate::error::{Error, Result};
+use crate::flat::RowStats;
 use crate::index::Engine;
 use crate::metric::Metric;
+use crate::rows::Rows;
 use crate::store::{Settings, Store};
 
 /// What was found, and what became of it.
@@ -98,6 +100,40 @@ pub struct Imported {
     pub store: Store,
     /// What was found.
     pub report: Report,
+}
+
+/// A store of plain rows that were a store's before: kept to the bit, not scaled again where the store scales what it is given. Documents without an
+/// id get one.
+///
+/// # Errors
+/// `length_mismatch`, `ragged_rows`, `not_finite`, `zero_vector`, `duplicate_ids_in_call`, `invalid_metadata`, and what the engine reports.
+pub fn restore(
+    mut settings: Settings,
+    mut documents: Vec<Document>,
+    vectors: Vec<f32>,
+    engine: Arc<dyn Engine>,
+    ids: &dyn IdSource,
+) -> Result<Store> {
+    let Some(dim) = settings.dim else {
+        let (what, expected) = ("vectors", 0);
+        return match documents.len() {
+            0 => Store::new(settings, engine),
+            actual => Err(Error::LengthMismatch { what, expected, actual }),
+        };
+    };
+    let rows = Rows::new(&vectors, dim)?;
+    if rows.len() != documents.len() {
+        return Err(Error::LengthMismatch { what: "vectors", expected: documents.len(), actual: rows.len() });
+    }
+    let mut stats = RowStats::new(settings.metric);
+    rows.iter().try_for_each(|row| stats.push_checked(row))?;
+    Store::check_documents(&documents)?;
+    documents.iter_mut().filter(|d| d.id.is_none()).for_each(|d| d.id = Some(ids.next_id()));
+    let index = engine.adopt("Flat", dim, stats, vectors)?;
+    settings.kind = "Flat".into();
+    let mut kept = Documents::default();
+    kept.extend(documents.into_iter().map(Arc::new));
+    Store::from_parts(settings, engine, kept, Some(index))
 }
 
 /// A store of an index file and documents by position.

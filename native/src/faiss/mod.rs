@@ -8,7 +8,7 @@ use std::io;
 use std::sync::Arc;
 
 use twindex_core::kernel::ScanKernel;
-use twindex_core::{Engine, Error, Metric, Result, RowStats, VectorIndex};
+use twindex_core::{AnnIndex, Engine, Error, Metric, PortableEngine, Result, RowStats, VectorIndex};
 
 use crate::kernel;
 
@@ -63,6 +63,10 @@ impl FaissEngine {
     #[must_use]
     pub fn faiss_version() -> String {
         format!("{} {}", ffi::version(), ffi::compile_options())
+    }
+
+    fn portable(&self) -> PortableEngine {
+        PortableEngine::new(self.kernel.clone())
     }
 
     /// Rows that FAISS allocates and `fill` writes, piece by piece in order. For readers of files, which so copy the vectors only once.
@@ -120,12 +124,25 @@ impl Engine for FaissEngine {
     }
 
     fn open(&self, kind: &str, dim: usize, metric: Metric, bytes: &[u8]) -> Result<Box<dyn VectorIndex>> {
-        match Family::of(kind)? {
+        let family = match Family::of(kind) {
+            Ok(family) => family,
+            // What is not made here, but was made by FAISS elsewhere, the core searches.
+            Err(_) => return self.portable().open(kind, dim, metric, bytes),
+        };
+        match family {
             Family::Flat => {
                 let reason = "a vectors section expected for a Flat index, got a FAISS one".into();
                 Err(Error::Corrupt { section: "faiss", reason })
             }
             family => Ok(Box::new(FaissKind::open(kind, family, dim, metric, bytes)?)),
+        }
+    }
+
+    fn adopt_ann(&self, index: AnnIndex) -> Result<Box<dyn VectorIndex>> {
+        let kind = index.info().kind;
+        match Family::of(&kind) {
+            Ok(_) => self.open(&kind, index.dim(), index.metric(), &index.to_engine_bytes()?),
+            Err(_) => self.portable().adopt_ann(index),
         }
     }
 }

@@ -10,6 +10,7 @@ use super::{Inner, VectorStore, blocking};
 use crate::embeddings::Embeddings;
 use crate::engine::{EngineKind, NativeEngine};
 use crate::error::Result;
+use crate::interop::{self, ImportOptions, Imported, Report};
 use crate::local::{self, LoadOptions};
 
 /// How a store is made or opened. Starts from [`VectorStore::builder`].
@@ -189,6 +190,28 @@ impl VectorStoreBuilder {
         let options = LoadOptions { map: self.map };
         let store = blocking(move || local::load(&path, &engine, options)).await?;
         self.checked(store)
+    }
+
+    /// Opens what LangChain saved: a folder of Python's (`{index_name}.faiss` and `.pkl`) or of LangChain.js's, also a serialized pickle or an
+    /// index file of FAISS's alone, and tells what changed on the way. Nothing in them is ever executed: LangChain's
+    /// `allow_dangerous_deserialization` has no counterpart here.
+    ///
+    /// The files do not say `normalize_L2`, nor cosine: tell the builder. Plain rows can be compared in any way, whatever LangChain did.
+    ///
+    /// # Errors
+    /// `file_not_found`, `io_error`; `unsupported_content` naming what is not read, `corrupt` naming the place; `setting_mismatch`.
+    pub async fn load_langchain(
+        self,
+        path: impl Into<PathBuf>,
+        index_name: Option<&str>,
+    ) -> Result<(VectorStore, Report)> {
+        let (path, engine, ids) = (path.into(), self.engine, self.ids.clone());
+        let mut options = ImportOptions::new();
+        (options.metric, options.normalize_l2) = (self.settings.metric, self.settings.normalize_l2);
+        options.index_name = index_name.map(str::to_owned);
+        let Imported { store, report } =
+            blocking(move || interop::read(&path, None, &options, engine, &*ids)).await?;
+        Ok((self.checked(store)?, report))
     }
 
     /// A store from the bytes of [`VectorStore::serialize_to_bytes`].

@@ -11,6 +11,7 @@ use twindex_core::{
 
 use crate::embeddings::{Embeddings, EmbeddingsError};
 use crate::error::{Error, Result};
+use crate::interop::{self, Format, Report};
 use crate::local;
 use crate::retriever::{Retriever, RetrieverOptions};
 
@@ -125,6 +126,18 @@ impl VectorStore {
         embeddings: impl Embeddings + 'static,
     ) -> Result<Self> {
         Self::builder(embeddings).load_local(folder, index_name).await
+    }
+
+    /// Opens a folder that LangChain saved, in Python or JavaScript, under LangChain's default name. See
+    /// [`VectorStoreBuilder::load_langchain`] for other names, for what the files do not say, and for what changed on the way.
+    ///
+    /// # Errors
+    /// As [`VectorStoreBuilder::load_langchain`].
+    pub async fn load_langchain(
+        folder: impl Into<PathBuf>,
+        embeddings: impl Embeddings + 'static,
+    ) -> Result<Self> {
+        Ok(Self::builder(embeddings).load_langchain(folder, None).await?.0)
     }
 
     /// A store from the bytes of [`serialize_to_bytes`](Self::serialize_to_bytes).
@@ -374,6 +387,25 @@ impl VectorStore {
         blocking(move || {
             let store = inner.store.read().map_err(|_| Error::Poisoned)?;
             local::save(&store, &path)
+        })
+        .await
+    }
+
+    /// Writes a folder that LangChain's `FAISS.load_local` opens in Python, or one of the other forms of [`interop`], and tells what it
+    /// does not keep.
+    ///
+    /// # Errors
+    /// `io_error`, and what the writers of the core say. Each file is replaced whole.
+    pub async fn save_langchain(
+        &self,
+        path: impl Into<PathBuf>,
+        format: Format,
+        index_name: Option<&str>,
+    ) -> Result<Report> {
+        let (inner, path, name) = (self.inner.clone(), path.into(), index_name.map(str::to_owned));
+        blocking(move || {
+            let store = inner.store.read().map_err(|_| Error::Poisoned)?;
+            interop::write(&store, &path, format, name.as_deref())
         })
         .await
     }

@@ -53,6 +53,8 @@ pub(crate) enum Command {
     Get(GetArgs),
     /// Print all documents, or those that a filter accepts
     List(ListArgs),
+    /// Turn an index into another form: from and to LangChain, FAISS, JSON Lines, Parquet
+    Convert(ConvertArgs),
 }
 
 /// An index that is there.
@@ -386,6 +388,70 @@ pub(crate) struct MergeArgs {
     /// Indexes to add, as files or folders; they are left as they are
     #[arg(required = true, value_name = "FROM")]
     pub(crate) from: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  twindex convert faiss_index docs.twindex          a folder that LangChain saved, in Python or JavaScript
+  twindex convert docs.twindex faiss_index          a folder that LangChain for Python opens
+  twindex convert docs.twindex js_index --to langchain-js
+  twindex convert index.faiss vectors.twindex       FAISS's file alone: no texts
+  twindex convert docs.twindex docs.parquet         for other engines; back with the names changed over
+
+FROM is told by its content, TO by its name: .twindex, .faiss, .pkl, .jsonl, .parquet, else a folder, which is LangChain's if FROM is
+Twindex's and Twindex's if not. Nothing in FROM is ever executed. What was converted and what cannot be kept is printed.
+With --json: {\"from\", \"from_format\", \"to\", \"to_format\", \"count\", \"index\", \"converted\": {what: count}, \"lost\": [what]}.")]
+pub(crate) struct ConvertArgs {
+    /// What to read: a file or a folder
+    pub(crate) from: PathBuf,
+
+    /// What to write: a file or a folder
+    pub(crate) to: PathBuf,
+
+    /// Form of FROM, if it is not what it looks like
+    #[arg(long, value_enum, value_name = "FORM", id = "from_form")]
+    pub(crate) from_form: Option<Form>,
+
+    /// Form of TO, if its name does not tell
+    #[arg(long = "to", value_enum, value_name = "FORM", id = "to_form")]
+    pub(crate) to_form: Option<Form>,
+
+    /// Name of the index within a folder, on both sides [default: index]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) index_name: Option<String>,
+
+    /// How vectors are compared, where FROM does not say or you want another: l2, ip or cosine
+    #[arg(long, value_parser = metric)]
+    pub(crate) metric: Option<Metric>,
+
+    /// Vectors and queries are scaled to unit length: LangChain's normalize_L2, which its files do not keep
+    #[arg(long)]
+    pub(crate) normalize: bool,
+
+    /// Replace what is there
+    #[arg(long, short)]
+    pub(crate) force: bool,
+}
+
+/// A form that a store can have on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    /// Twindex's own file
+    Twindex,
+    /// A folder of LangChain for Python
+    Langchain,
+    /// What LangChain's serialize_to_bytes gives
+    LangchainPickle,
+    /// A folder of LangChain.js
+    LangchainJs,
+    /// FAISS's index file
+    Faiss,
+    /// A document with its vector a line
+    Jsonl,
+    /// A document with its vector a row
+    #[cfg(feature = "parquet")]
+    Parquet,
 }
 
 /// How documents are printed.

@@ -6,6 +6,7 @@
 mod args;
 mod build;
 mod change;
+mod convert;
 mod embedding;
 mod failure;
 mod index_file;
@@ -61,6 +62,7 @@ fn run(command: Command, ui: &Ui) -> Result<Ending, Failure> {
             Command::Info(args) => info::info(args, ui).await,
             Command::Get(args) => list::get(args, ui).await,
             Command::List(args) => list::list(args, ui).await,
+            Command::Convert(args) => convert::convert(&args, ui),
             Command::Delete(args) => change::delete(args, ui).await,
             Command::Merge(args) => change::merge(args, ui).await,
         }
