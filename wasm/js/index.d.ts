@@ -254,6 +254,45 @@ export interface StorageOptions {
 /** What an existing store is opened with. Settings given must agree with the stored ones (`setting_mismatch`). */
 export interface OpenOptions extends StoreOptions, Cancellable {}
 
+/**
+ * Files as a person has them: `File`s that were dropped or picked, or contents by name, such as
+ * `{ 'index.faiss': await fetch(...), 'index.pkl': bytes }`. Folders before a name are passed over.
+ */
+export type Files =
+  | Iterable<File>
+  | Readonly<Record<string, Blob | Response | Uint8Array | ArrayBuffer>>;
+
+/** How {@link VectorStore.fromLangChain} reads. The files do not say `normalizeL2`, nor cosine. */
+export interface LangChainOptions extends StoreOptions, Cancellable {
+  /** Which of several indexes: `indexName` names `indexName.faiss` and `indexName.pkl`. */
+  indexName?: string | undefined;
+}
+
+/** How {@link VectorStore.toLangChain} writes. */
+export interface LangChainFormat {
+  /**
+   * `langchain` (the default) for Python: `index.faiss` and `index.pkl`; `langchain-js` for LangChain.js: `faiss.index` and `docstore.json`;
+   * `langchain-pickle` for what Python's `deserialize_from_bytes` takes; `faiss` for the index alone.
+   */
+  format?: 'langchain' | 'langchain-js' | 'langchain-pickle' | 'faiss' | undefined;
+  /** Name of the files; `index` unless given. */
+  indexName?: string | undefined;
+}
+
+/** What was found in somebody else's files, and what became of it. */
+export interface ImportReport {
+  /** What it was, such as `LangChain folder (Python, pickle protocol 4)`. */
+  source: string;
+  /** FAISS's class of the index and its kind: `IndexIVFFlat (IVF16,Flat)`. */
+  index: string;
+  /** How many documents. */
+  documents: number;
+  /** What changed its type on the way, and how often: `{ 'datetime to string': 3 }`. */
+  converted: Record<string, number>;
+  /** What could not be kept, in words. */
+  lost: string[];
+}
+
 /** What a store is and what it takes in memory. */
 export interface StoreInfo {
   /** How many documents. */
@@ -272,6 +311,8 @@ export interface StoreInfo {
   vectorBytes: number;
   /** Bytes that documents take, as far as they are known. */
   documentBytes: number;
+  /** Search parameters of an index that is not flat: `nlist`, `nprobe`, `efSearch`. */
+  parameters?: Record<string, number>;
 }
 
 /**
@@ -322,6 +363,17 @@ export class VectorStore implements AsyncIterable<Document> {
     bytes: Uint8Array | ArrayBuffer | Blob | Response,
     embeddings?: Embeddings | null,
     options?: OpenOptions,
+  ): Promise<VectorStore>;
+
+  /**
+   * Opens what LangChain saved, in Python or JavaScript, a serialized pickle, or an index file of FAISS's alone. Nothing in them is ever executed: a pickle
+   * is read as data, and a class that is not on a short list is refused by name (`unsupported_content`). An index that is not flat (IVF,
+   * HNSW, quantized) keeps its structure and is searched as FAISS would. What changed on the way is in {@link VectorStore.importReport}.
+   */
+  static fromLangChain(
+    files: Files,
+    embeddings?: Embeddings | null,
+    options?: LangChainOptions,
   ): Promise<VectorStore>;
 
   /** A store saved under a name: `file_not_found` if there is none. */
@@ -438,6 +490,18 @@ export class VectorStore implements AsyncIterable<Document> {
    */
   save(name: string, options?: StorageOptions & Cancellable): Promise<void>;
 
+  /** The files of a folder that LangChain opens, by name, and what they do not keep. */
+  toLangChain(options?: LangChainFormat): Promise<{ files: Record<string, Uint8Array<ArrayBuffer>>; report: ImportReport }>;
+
+  /** What {@link VectorStore.fromLangChain} found; null for a store that came another way. */
+  importReport(): Promise<ImportReport | null>;
+
+  /**
+   * Sets how far a search looks: `nprobe` of an IVF index, `efSearch` of an HNSW one, `k_factor` of one that refines. Saved with the store.
+   * `unsupported_by_index` if it has no such parameter.
+   */
+  setSearchParameter(name: 'nprobe' | 'efSearch' | 'k_factor', value: number): Promise<void>;
+
   /** How many documents there are. */
   count(): Promise<number>;
 
@@ -493,6 +557,12 @@ export type WasmModule = typeof globalThis extends { WebAssembly: { Module: { pr
  * where the engine has no WebAssembly SIMD.
  */
 export function init(source?: WasmSource): Promise<void>;
+
+/**
+ * Loads the second WebAssembly module, which other people's files and indexes that are not flat need. Not needed either: it is loaded when
+ * one of these is met. Edge runtimes give it `twindex/twindex-interop.wasm`.
+ */
+export function initInterop(source?: WasmSource): Promise<void>;
 
 /** The version of this package. */
 export const version: string;

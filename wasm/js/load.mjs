@@ -3,7 +3,7 @@
 
 import { VectorStoreError } from './error.mjs';
 import { VectorStore, startModule, version as versionOfModule } from './glue.mjs';
-import { describe } from './glue-support.mjs';
+import { describe, guarded, isBroken } from './glue-support.mjs';
 import { getPlatform } from './platform.mjs';
 import { version } from './version.mjs';
 
@@ -21,7 +21,9 @@ const hasSimd = () => accepts(...ZEROS);
 const hasRelaxedSimd = () => accepts(...ZEROS, ...ZEROS, ...ZEROS, 0xfd, 0x85, 2); // f32x4.relaxed_madd
 
 /** What callers need of the module. */
-const exported = { VectorStore };
+const exported = { VectorStore, guarded, isBroken };
+
+/** @typedef {typeof import('./interop-entry.mjs')} Interop */
 
 /** @type {typeof exported | undefined} */
 let loaded;
@@ -45,6 +47,34 @@ export async function init(source) {
   await (loaded ?? load(source));
 }
 
+/** @type {Promise<Interop> | undefined} */
+let interop;
+
+/**
+ * The second module, for other people's files and indexes that are not flat. See `initInterop` in `index.d.ts`.
+ *
+ * @param {WasmSource} [source]
+ * @returns {Promise<Interop>}
+ */
+export function readyInterop(source) {
+  interop ??= getPlatform()
+    .interop()
+    .then(async (module) => {
+      await begin(module, source, () => getPlatform().ownWasm('interop'));
+      return module;
+    })
+    .catch((error) => {
+      interop = undefined;
+      throw error;
+    });
+  return interop;
+}
+
+/** @param {WasmSource} [source] */
+export async function initInterop(source) {
+  await readyInterop(source);
+}
+
 /**
  * @param {WasmSource | undefined} source
  * @returns {Promise<typeof exported>}
@@ -63,6 +93,17 @@ function load(source) {
 
 /** @param {WasmSource | undefined} source */
 async function instantiate(source) {
+  const { ownWasm, relaxedIsSound } = getPlatform();
+  await begin({ startModule, version: versionOfModule }, source, () => ownWasm(relaxedIsSound && hasRelaxedSimd() ? 'relaxed' : ''));
+  return exported;
+}
+
+/**
+ * @param {Pick<Interop, 'startModule' | 'version'>} module
+ * @param {WasmSource | undefined} source
+ * @param {() => ReturnType<import('./platform.mjs').Platform['ownWasm']>} own
+ */
+async function begin(module, source, own) {
   if (typeof WebAssembly === 'undefined') {
     throw new VectorStoreError('this engine has no WebAssembly', 'wasm_unavailable');
   }
@@ -73,16 +114,15 @@ async function instantiate(source) {
     );
   }
   try {
-    await startModule(await compile(source));
+    await module.startModule(await compile(source, own));
   } catch (cause) {
     if (cause instanceof VectorStoreError) throw cause;
     throw unavailable('cannot be compiled and started', cause);
   }
-  const actual = versionOfModule();
+  const actual = module.version();
   if (actual !== version) {
     throw unavailable(`is of version ${actual}, version ${version} expected`);
   }
-  return exported;
 }
 
 /**
@@ -96,17 +136,17 @@ function unavailable(what, cause) {
 
 /**
  * @param {WasmSource | undefined} source
+ * @param {() => ReturnType<import('./platform.mjs').Platform['ownWasm']>} own
  * @returns {Promise<WebAssembly.Module>}
  */
-async function compile(source) {
-  const { ownWasm, relaxedIsSound, wasmAt } = getPlatform();
+async function compile(source, own) {
   let given = await source;
   // Edge runtimes make modules in a realm of their own.
   if (Object.prototype.toString.call(given) === '[object WebAssembly.Module]') return /** @type {WebAssembly.Module} */ (given);
   if (given === undefined || given === null) {
-    given = await ownWasm(relaxedIsSound && hasRelaxedSimd());
+    given = await own();
   } else if (typeof given === 'string' || given instanceof URL) {
-    given = await wasmAt(String(given));
+    given = await getPlatform().wasmAt(String(given));
   }
   if (typeof Response !== 'undefined' && given instanceof Response) return compileResponse(given);
   if (!(given instanceof ArrayBuffer || ArrayBuffer.isView(given))) {

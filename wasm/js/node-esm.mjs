@@ -5,5 +5,6 @@ import places from './places.cjs';
 
 places.give('twindex.wasm', String(new URL('./twindex.wasm', import.meta.url)));
 places.give('twindex-relaxed.wasm', String(new URL('./twindex-relaxed.wasm', import.meta.url)));
+places.give('twindex-interop.wasm', String(new URL('./twindex-interop.wasm', import.meta.url)));
 
-export const { VectorStore, VectorStoreError, init, version } = node;
+export const { VectorStore, VectorStoreError, init, initInterop, version } = node;

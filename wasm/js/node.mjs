@@ -10,7 +10,7 @@ import { setPlatform } from './platform.mjs';
 import { storage } from './storage-node.mjs';
 
 export { VectorStoreError } from './error.mjs';
-export { init } from './load.mjs';
+export { init, initInterop } from './load.mjs';
 export { VectorStore } from './store.mjs';
 export { version } from './version.mjs';
 
@@ -24,7 +24,8 @@ async function read(path) {
 }
 
 setPlatform({
-  ownWasm: (relaxed) => read(find(relaxed ? 'twindex-relaxed.wasm' : 'twindex.wasm')),
+  ownWasm: (which) => read(find(which ? `twindex-${which}.wasm` : 'twindex.wasm')),
+  interop: () => import('./interop-entry.mjs'),
   wasmAt: async (place) => {
     if (place.startsWith('file:')) return read(fileURLToPath(place));
     return /^(?:https?|data|blob):/.test(place) ? fetch(place) : read(place);

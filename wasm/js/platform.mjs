@@ -4,7 +4,8 @@
  * What differs between a browser and Node. Each entry point sets it, once, before anything is called.
  *
  * @typedef {object} Platform
- * @property {(relaxed: boolean) => Promise<BufferSource | Response> | BufferSource | Response} ownWasm The package's own binary.
+ * @property {(which: '' | 'relaxed' | 'interop') => Promise<BufferSource | Response> | BufferSource | Response} ownWasm The package's own binaries.
+ * @property {() => Promise<typeof import('./interop-entry.mjs')>} interop What goes with the binary of that name.
  * @property {(place: string) => Promise<BufferSource | Response>} wasmAt A binary at a place that somebody gave.
  * @property {boolean} relaxedIsSound Whether this engine's relaxed SIMD can be trusted where it has it.
  * @property {import('./storage.mjs').Storage} storage Where stores are saved.

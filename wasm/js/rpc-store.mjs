@@ -206,6 +206,16 @@ export function classOver(shared) {
       return VectorStore.#make('deserialize', rest, 1, take);
     }
 
+    /**
+     * @param {unknown} files
+     * @param {unknown[]} args
+     */
+    static async fromLangChain(files, ...args) {
+      // A `FileList` does not cross, its files do.
+      const list = typeof files === 'object' && files !== null && Symbol.iterator in files ? Array.from(/** @type {any} */ (files)) : files;
+      return VectorStore.#make('fromLangChain', [list, ...args], 1);
+    }
+
     /** @param {unknown[]} args */
     static async load(...args) {
       return VectorStore.#make('load', args, 1);
@@ -355,6 +365,20 @@ export function classOver(shared) {
     /** @param {unknown[]} args */
     save(...args) {
       return this.#change('save', args);
+    }
+
+    /** @param {unknown[]} args */
+    toLangChain(...args) {
+      return this.#call('toLangChain', args);
+    }
+
+    importReport() {
+      return this.#call('importReport', []);
+    }
+
+    /** @param {unknown[]} args */
+    setSearchParameter(...args) {
+      return this.#change('setSearchParameter', args);
     }
 
     count() {

@@ -2,11 +2,13 @@
 // The class that users see: it loads the module, hands every call to the class that Rust exports, and keeps stores by name.
 
 import { VectorStoreError } from './error.mjs';
-import { describe, guarded, isBroken, isSignal, wrong } from './glue-support.mjs';
-import { ready } from './load.mjs';
+import { describe, isSignal, wrong } from './glue-support.mjs';
+import { ready, readyInterop } from './load.mjs';
 import { getPlatform } from './platform.mjs';
 
 /** @typedef {import('./glue.mjs').VectorStore} Inner */
+/** @typedef {Pick<typeof import('./interop-entry.mjs'), 'guarded' | 'isBroken'> & Pick<typeof import('./glue.mjs'), 'VectorStore'>} Module */
+/** @typedef {import('./index.js').ImportReport} ImportReport */
 /** @typedef {import('./index.js').VectorStore} PublicStore */
 
 /** Documents fetched at a time by an iteration. */
@@ -24,18 +26,24 @@ const TOKEN = Symbol('made by a method of VectorStore');
 export class VectorStore {
   /** @type {Inner | undefined} */
   #inner;
+  /** What the store lives in. */
+  #module;
   /** Calls that are taking in what they were given, which may run the caller's getters. */
   #starting = 0;
+  /** @type {ImportReport | null} */
+  #report = null;
 
   /**
    * @param {symbol} token
    * @param {Inner} inner
+   * @param {Module} module
    */
-  constructor(token, inner) {
+  constructor(token, inner, module) {
     if (token !== TOKEN) {
       throw new VectorStoreError('expected await VectorStore.create() or another method that makes one, got new', 'invalid_argument');
     }
     this.#inner = inner;
+    this.#module = module;
   }
 
   /**
@@ -82,7 +90,54 @@ export class VectorStore {
    */
   static async deserialize(bytes, embeddings, options) {
     const awaited = isBlob(bytes) || isResponse(bytes) ? await bytesOf(bytes) : bytes;
-    return made(({ VectorStore: Inner }) => Inner.deserialize(awaited, embeddings, options));
+    /** @type {(module: Module) => Promise<Inner>} */
+    const open = ({ VectorStore: Inner }) => Inner.deserialize(awaited, embeddings, options);
+    try {
+      return await made(open);
+    } catch (error) {
+      // An index that is not flat.
+      if (!(error instanceof VectorStoreError) || error.code !== 'unsupported_content') throw error;
+    }
+    return made(open, readyInterop());
+  }
+
+  /**
+   * @param {unknown} files
+   * @param {unknown} [embeddings]
+   * @param {object | null} [options]
+   */
+  static async fromLangChain(files, embeddings, options) {
+    const { indexName, ...rest } = known(optionsOf(options), ['indexName', ...OF_STORES, 'signal']);
+    const interop = await readyInterop();
+    const { bytes, report } = await interop.open(files, { ...rest, indexName }, bytesOf);
+    const store = await VectorStore.deserialize(bytes, embeddings, rest);
+    store.#report = report;
+    return store;
+  }
+
+  /** @param {object | null} [options] */
+  async toLangChain(options) {
+    const given = known(optionsOf(options), ['format', 'indexName']);
+    return (await readyInterop()).write(await this.serialize(), given);
+  }
+
+  async importReport() {
+    this.#open();
+    return this.#report;
+  }
+
+  /**
+   * @param {string} name
+   * @param {number} value
+   */
+  async setSearchParameter(name, value) {
+    if (typeof name !== 'string') throw wrong('name', 'a string', name);
+    if (!Number.isInteger(value) || value < 0 || value > 0xffff_ffff) throw wrong('value', 'a whole number', value);
+    if ('setSearchParameter' in this.#open()) {
+      await this.#call(/** @type {any} */ ('setSearchParameter'), [name, value]);
+    } else {
+      throw new VectorStoreError(`an index of kind "Flat" cannot take this search parameter: it has no "${name}"`, 'unsupported_by_index');
+    }
   }
 
   /**
@@ -192,7 +247,7 @@ export class VectorStore {
     /** @type {(method: 'invoke' | 'addDocuments') => (...args: unknown[]) => Promise<unknown>} */
     const method = (name) => async (...args) => {
       this.#open();
-      return guarded(() => retriever[name](...args));
+      return this.#module.guarded(() => retriever[name](...args));
     };
     return { invoke: method('invoke'), addDocuments: method('addDocuments') };
   }
@@ -212,7 +267,19 @@ export class VectorStore {
     if (!(typeof other === 'object' && other !== null && #inner in other)) {
       throw wrong('other', 'a VectorStore', other);
     }
-    await this.#call('mergeFrom', [other.#open()]);
+    const inner = other.#open();
+    if (other.#module === this.#module) return void (await this.#call('mergeFrom', [inner]));
+    // The other lives in another module: its documents and vectors come over.
+    const { distanceStrategy, normalizeL2, dim } = /** @type {import('./index.js').StoreInfo} */ (await other.info());
+    const Inner = this.#module.VectorStore;
+    const copy = new Inner(null, { distanceStrategy, normalizeL2, dim });
+    try {
+      const documents = await other.getByIds(await other.ids());
+      await this.#module.guarded(async () => copy.addVectors(await other.getVectors(), documents, { dim }));
+      await this.#call('mergeFrom', [copy]);
+    } finally {
+      if (!this.#module.isBroken()) copy.free();
+    }
   }
 
   serialize() {
@@ -264,7 +331,7 @@ export class VectorStore {
     const inner = this.#inner;
     this.#inner = undefined;
     // A call that is just starting gives it back when it has started.
-    if (this.#starting === 0 && !isBroken()) inner?.free();
+    if (this.#starting === 0 && !this.#module.isBroken()) inner?.free();
   }
 
   #open() {
@@ -280,12 +347,12 @@ export class VectorStore {
    */
   async #call(name, args) {
     const inner = this.#open();
-    return guarded(() => {
+    return this.#module.guarded(() => {
       this.#starting++;
       try {
         return inner[name](...args);
       } finally {
-        if (--this.#starting === 0 && !this.#inner && !isBroken()) inner.free();
+        if (--this.#starting === 0 && !this.#inner && !this.#module.isBroken()) inner.free();
       }
     });
   }
@@ -304,12 +371,12 @@ if (typeof Symbol.dispose === 'symbol') {
 }
 
 /**
- * @param {(module: Pick<typeof import('./glue.mjs'), 'VectorStore'>) => Inner | Promise<Inner>} make
+ * @param {(module: Module) => Inner | Promise<Inner>} make
+ * @param {Module | Promise<Module>} [loading]
  */
-async function made(make) {
-  const loading = ready();
+async function made(make, loading = ready()) {
   const module = loading instanceof Promise ? await loading : loading;
-  return new VectorStore(TOKEN, await guarded(async () => make(module)));
+  return new VectorStore(TOKEN, await module.guarded(async () => make(module)), module);
 }
 
 /**

@@ -5,7 +5,7 @@ import { setPlatform } from './platform.mjs';
 import { storage } from './storage-web.mjs';
 
 export { VectorStoreError } from './error.mjs';
-export { init } from './load.mjs';
+export { init, initInterop } from './load.mjs';
 export { VectorStore } from './store.mjs';
 export { version } from './version.mjs';
 
@@ -17,14 +17,17 @@ const settled = (url) => url.replace(MOVED, '/node_modules/twindex/dist/');
 
 setPlatform({
   // Bundlers look for these very expressions. What some of them make of the URL is good for nothing but its text.
-  ownWasm: (relaxed) =>
+  ownWasm: (which) =>
     fetch(
       settled(
-        relaxed
+        which === 'relaxed'
           ? String(new URL('./twindex-relaxed.wasm', import.meta.url))
-          : String(new URL('./twindex.wasm', import.meta.url)),
+          : which
+            ? String(new URL('./twindex-interop.wasm', import.meta.url))
+            : String(new URL('./twindex.wasm', import.meta.url)),
       ),
     ),
+  interop: () => import('./interop-entry.mjs'),
   wasmAt: (place) => fetch(place),
   relaxedIsSound: true,
   storage,

@@ -33,7 +33,7 @@ function workerOf(given) {
   );
 }
 
-const BINARIES = ['twindex.wasm', 'twindex-relaxed.wasm'];
+const BINARIES = ['twindex.wasm', 'twindex-relaxed.wasm', 'twindex-interop.wasm'];
 
 const shared = new Shared({
   start(given) {

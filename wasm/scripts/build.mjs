@@ -39,8 +39,9 @@ function run(command, ...args) {
  *
  * @param {string} name
  * @param {string} features
+ * @param {string[]} more
  */
-function compile(name, features) {
+function compile(name, features, ...more) {
   const target = 'wasm32-unknown-unknown';
   // Panics name their place; the place of the machine that built them is nobody's business, and differs.
   const crates = join(process.env.CARGO_HOME ?? join(homedir(), '.cargo'), 'registry', 'src');
@@ -52,13 +53,13 @@ function compile(name, features) {
   // Two folders: with one, each binary would be built from nothing every time.
   const folder = join(repository, 'target', name);
   const config = `target.${target}.rustflags=${JSON.stringify(flags)}`;
-  run('cargo', 'build', '--locked', '--quiet', '--profile', 'wasm', '-p', 'twindex-wasm', '--target', target, '--config', config, '--target-dir', folder);
+  run('cargo', 'build', '--locked', '--quiet', '--profile', 'wasm', '-p', 'twindex-wasm', '--target', target, '--config', config, '--target-dir', folder, ...more);
   const out = join(work, name);
   const input = join(folder, target, 'wasm', 'twindex_wasm.wasm');
   run('cargo', 'run', '--locked', '--quiet', '--release', '-p', 'twindex-bindgen', '--', 'web', input, out, 'glue');
   const optimize = join(wasm, 'node_modules', 'binaryen', 'bin', 'wasm-opt');
   const enable = ['simd', 'relaxed-simd', 'bulk-memory', 'bulk-memory-opt', 'reference-types', 'multivalue', 'nontrapping-float-to-int', 'sign-ext', 'mutable-globals', 'call-indirect-overlong'];
-  if (name === 'twindex') enable.splice(1, 1);
+  if (name !== 'twindex-relaxed') enable.splice(1, 1);
   run(process.execPath, optimize, '-Oz', '--low-memory-unused', '--strip-debug', '--strip-producers', ...enable.map((feature) => `--enable-${feature}`), join(out, 'glue_bg.wasm'), '-o', join(out, 'optimized.wasm'));
   const { module, glue } = shortenImports(readFileSync(join(out, 'optimized.wasm')), readFileSync(join(out, 'glue.js'), 'utf8'));
   writeFileSync(join(dist, `${name}.wasm`), module);
@@ -132,18 +133,24 @@ if (compile('twindex-relaxed', '+simd128,+relaxed-simd') !== glue) {
   throw new Error('the two binaries need different glue: they cannot share a module');
 }
 
+say('compiling the second module: other people\'s files, and indexes that are not flat');
+const interopGlue = compile('twindex-interop', '+simd128', '--features', 'interop');
+
 say('bundling');
 for (const file of readdirSync(join(wasm, 'js'))) {
   if (/\.[cm]js$/.test(file)) copyFileSync(join(wasm, 'js', file), join(work, file));
 }
 writeFileSync(join(work, 'glue.mjs'), glue);
+writeFileSync(join(work, 'interop-glue.mjs'), interopGlue);
 writeFileSync(join(work, 'version.mjs'), `export const version = ${JSON.stringify(version)};\n`);
 
-const error = { './error.mjs': './error.mjs' };
-const errorCjs = { './error.mjs': './error.cjs', './places.cjs': './places.cjs' };
+const error = { './error.mjs': './error.mjs', './interop-entry.mjs': './interop.mjs' };
+const errorCjs = { './error.mjs': './error.cjs', './places.cjs': './places.cjs', './interop-entry.mjs': './interop.cjs' };
 await Promise.all([
   forBrowsers('error.mjs', 'error.mjs', {}),
   forBrowsers('web.mjs', 'index.mjs', error),
+  forBrowsers('interop-entry.mjs', 'interop.mjs', error),
+  forNode('interop-entry.mjs', 'interop.cjs', errorCjs),
   forBrowsers('edge.mjs', 'edge.mjs', error),
   forBrowsers('worker.mjs', 'worker.mjs', error),
   forBrowsers('worker-host.mjs', 'worker-host.mjs', { ...error, './web.mjs': './index.mjs' }),
@@ -179,6 +186,7 @@ for (const binary of ['twindex.wasm', 'twindex-relaxed.wasm']) {
   const raw = readFileSync(join(dist, binary)).length;
   say(`${binary}: ${raw} bytes, ${size} by gzip -9`);
 }
+say(`twindex-interop.wasm: ${readFileSync(join(dist, 'twindex-interop.wasm')).length} bytes, ${compressed('twindex-interop.wasm')} by gzip -9, and ${compressed('interop.mjs')} of JavaScript, when they are needed`);
 say(`JavaScript: ${code} by gzip -9 (twindex/worker: ${compressed('worker.mjs')} in the page, ${compressed('worker-host.mjs')} more in the worker)`);
 rmSync(join(wasm, 'dist'), { recursive: true, force: true });
 renameSync(dist, join(wasm, 'dist'));

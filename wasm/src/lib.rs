@@ -6,6 +6,7 @@
 //! | `promise` | work that starts when it is called and ends in a promise |
 //! | `convert`, `metadata`, `options` | JavaScript values to core's and back, every shape and number checked |
 //! | `embeddings` | the caller's embeddings, awaited in batches with nothing held |
+//! | `interop` | feature `interop`, of the second module: other people's files, indexes that are not flat |
 //! | `error` | core's errors, and those of this boundary, as JavaScript errors |
 //!
 //! What a store does is decided in `twindex-core`; what is here knows JavaScript and nothing else.
@@ -15,6 +16,8 @@ mod convert;
 mod embeddings;
 mod error;
 mod ids;
+#[cfg(feature = "interop")]
+mod interop;
 mod js;
 mod metadata;
 mod options;

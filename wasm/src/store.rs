@@ -8,8 +8,8 @@ use std::sync::Arc;
 use js_sys::{Array, Function, Object, Promise};
 use serde::Serialize;
 use twindex_core::{
-    DeleteOptions, Document, Error, Filter, FlatEngine, Hit, RelevanceHits, SearchArgs, SearchType, Store,
-    Vectors, Warning,
+    DeleteOptions, Document, Error, Filter, Hit, RelevanceHits, SearchArgs, SearchType, Store, Vectors,
+    Warning,
 };
 use twindex_simd128::Simd128;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -112,8 +112,13 @@ fn with_cause(error: Error, thrown: &Thrown) -> Failure {
     }
 }
 
-fn engine() -> Arc<FlatEngine> {
-    Arc::new(FlatEngine::new(Arc::new(Simd128)))
+#[cfg(not(feature = "interop"))]
+type OwnEngine = twindex_core::FlatEngine;
+#[cfg(feature = "interop")]
+type OwnEngine = twindex_core::PortableEngine;
+
+pub(crate) fn engine() -> Arc<OwnEngine> {
+    Arc::new(OwnEngine::new(Arc::new(Simd128)))
 }
 
 fn empty(embeddings: &JsValue, options: &JsValue) -> Result<Handle> {
@@ -182,6 +187,17 @@ pub struct VectorStore {
 impl VectorStore {
     fn made(handle: Handle) -> JsValue {
         VectorStore { handle }.into()
+    }
+
+    #[cfg(feature = "interop")]
+    pub(crate) fn set_parameter(&self, name: String, value: usize) -> Promise {
+        let store = self.handle.clone();
+        promise(|| {
+            Ok(async move {
+                store.change(&Thrown::default(), |store| store.set_search_parameter(&name, value))?;
+                Ok(JsValue::UNDEFINED)
+            })
+        })
     }
 }
 
@@ -523,6 +539,8 @@ impl VectorStore {
                 simd: twindex_core::kernel::ScanKernel::name(&Simd128),
                 vector_bytes: index.map_or(0.0, |index| (index.vector_bytes + index.extra_bytes) as f64),
                 document_bytes: (info.document_bytes + info.encoded_bytes) as f64,
+                #[cfg(feature = "interop")]
+                parameters: index.iter().flat_map(|index| index.parameters.iter().cloned()).collect(),
             };
             told.serialize(&serde_wasm_bindgen::Serializer::json_compatible())
                 .map_err(|error| Failure::new("internal_error", error.to_string()))
@@ -547,6 +565,8 @@ struct Info<'a> {
     simd: &'a str,
     vector_bytes: f64,
     document_bytes: f64,
+    #[cfg(feature = "interop")]
+    parameters: std::collections::BTreeMap<String, usize>,
 }
 
 /// Models may treat queries differently from documents, so these are not embedded as a batch of documents.

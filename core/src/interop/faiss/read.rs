@@ -332,9 +332,12 @@ impl Reader<'_> {
             Ok(dim @ 1..=MAX_DIM) => dim,
             _ => return corrupt(format!("byte {at}: a dimension from 1 to {MAX_DIM} expected, got {dim}")),
         };
-        let count = match usize::try_from(count) {
-            Ok(count) if count <= MAX_DOCUMENTS => count,
-            Ok(count) => return Err(Error::TooManyRows { limit: MAX_DOCUMENTS, actual: count }),
+        let count = match u64::try_from(count) {
+            Ok(count) if count <= MAX_DOCUMENTS as u64 => count as usize,
+            Ok(count) => {
+                let actual = usize::try_from(count).unwrap_or(usize::MAX);
+                return Err(Error::TooManyRows { limit: MAX_DOCUMENTS, actual });
+            }
             Err(_) => return corrupt(format!("byte {}: a number of vectors expected, got {count}", at + 4)),
         };
         Ok(Header { dim, count, trained, metric })
