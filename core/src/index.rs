@@ -1,12 +1,13 @@
 //! The seam between the store and what holds its vectors.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::ann::AnnIndex;
 use crate::error::{Error, Result};
 use crate::flat::RowStats;
+use crate::kernel::ScanKernel;
 use crate::metric::Metric;
 use crate::rows::{Positions, Rows};
 use crate::topk::Neighbor;
@@ -161,13 +162,9 @@ pub trait Engine: Send + Sync + fmt::Debug {
         Ok(index)
     }
 
-    /// An index that was read from a file of FAISS's, less what only that file needs.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open).
-    fn adopt_ann(&self, index: AnnIndex) -> Result<Box<dyn VectorIndex>> {
-        let (kind, bytes) = (index.info().kind, index.to_engine_bytes()?);
-        self.open(&kind, index.dim(), index.metric(), &bytes)
+    /// The kernel to search an [`AnnIndex`](crate::AnnIndex) with, if this engine takes one as it is; else it opens its bytes.
+    fn ann_kernel(&self) -> Option<Arc<dyn ScanKernel>> {
+        None
     }
 
     /// An index from bytes that [`VectorIndex::to_engine_bytes`] wrote.

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use base64::Engine as _;
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 use twindex_core::interop::{ImportOptions, Imported, langchain, langchain_js, read_files};
-use twindex_core::{Document, Error, PortableEngine, Result, SearchOptions, Store, Value};
+use twindex_core::testkit::fixtures;
+use twindex_core::{Document, Error, PortableEngine, Result, Store, Value};
 
-fn fixtures() -> PathBuf {
+fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/fixtures")
 }
 
@@ -23,15 +23,11 @@ struct Fixture {
 impl Fixture {
     fn all(of: &str) -> Vec<Self> {
         let mut found = Vec::new();
-        for entry in fs::read_dir(fixtures().join(of)).unwrap() {
+        for entry in fs::read_dir(folder().join(of)).unwrap() {
             let folder = entry.unwrap().path();
             if let Ok(expected) = fs::read_to_string(folder.join("expected.json")) {
                 let name = folder.file_name().unwrap().to_string_lossy().into_owned();
-                found.push(Self {
-                    name,
-                    expected: serde_json::from_str(&quote_integers(&expected)).unwrap(),
-                    folder,
-                });
+                found.push(Self { name, expected: fixtures::parse(&expected).unwrap(), folder });
             }
         }
         found.sort_by(|a, b| a.name.cmp(&b.name));
@@ -65,8 +61,7 @@ impl Fixture {
     }
 
     fn options(&self) -> ImportOptions {
-        let normalize = self.expected["normalize_L2"].as_bool().unwrap_or(false);
-        ImportOptions::new().normalize_l2(normalize)
+        fixtures::options(&self.expected)
     }
 
     fn open(&self) -> Imported {
@@ -88,91 +83,9 @@ fn open_folder(index: &[u8], pickle: &[u8], options: &ImportOptions) -> Result<I
     langchain::read_folder(index, pickle, options, engine(), &new_id)
 }
 
-/// JSON whose integers past 64 bits are text: this reader of JSON would make floats of them.
-fn quote_integers(json: &str) -> String {
-    let mut out = String::new();
-    for part in json.split_inclusive([',', '[', ']', ':', '}', '\n']) {
-        let end = part.len() - part.chars().next_back().map_or(0, char::len_utf8);
-        let number = part[..end].trim();
-        let digits = number.trim_start_matches('-');
-        if digits.len() >= 20 && digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            out.push_str(&format!("\"{number}\"{}", &part[end..]));
-        } else {
-            out.push_str(part);
-        }
-    }
-    out
-}
-
-/// What a value of `expected.json`, with Python's types as tags, is to become.
-fn converted(json: &Json) -> Json {
-    let Json::Object(map) = json else {
-        return match json {
-            Json::Array(items) => items.iter().map(converted).collect(),
-            other => other.clone(),
-        };
-    };
-    let Some(tag) = map.get("$py").and_then(Json::as_str) else {
-        return map.iter().map(|(key, value)| (key.clone(), converted(value))).collect::<Map<_, _>>().into();
-    };
-    match tag {
-        "bytes" => {
-            let hex = map["hex"].as_str().unwrap();
-            let bytes: Vec<u8> =
-                (0..hex.len()).step_by(2).map(|i| u8::from_str_radix(&hex[i..i + 2], 16).unwrap()).collect();
-            base64::engine::general_purpose::STANDARD.encode(bytes).into()
-        }
-        "float" => Json::Null,
-        "dict" => {
-            let items = map["items"].as_array().unwrap().iter();
-            items.map(|pair| (pair[0].to_string(), converted(&pair[1]))).collect::<Map<_, _>>().into()
-        }
-        _ => converted(&map["value"]),
-    }
-}
-
 /// Documents, ids and answers are LangChain's.
 fn check(name: &str, expected: &Json, store: &Store) {
-    assert_eq!(store.len() as u64, expected["ntotal"].as_u64().unwrap(), "{name}");
-    for (position, wanted) in expected["docs"].as_array().unwrap().iter().enumerate() {
-        let document = store.documents().at(position);
-        match wanted["id"].as_str() {
-            Some(id) => assert_eq!(document.id.as_deref(), Some(id), "{name}"),
-            None => assert!(document.id.as_ref().unwrap().starts_with("new-"), "{name}"),
-        }
-        assert_eq!(document.page_content, wanted["page_content"].as_str().unwrap(), "{name}");
-        let metadata = Value::from(converted(&wanted["metadata"]));
-        let same = Value::Map(document.metadata.clone()).same_as(&metadata);
-        assert!(same, "{name}: {:?} is to be {metadata}", document.metadata);
-    }
-    check_answers(name, expected, store);
-}
-
-fn check_answers(name: &str, expected: &Json, store: &Store) {
-    let Some(queries) = expected["queries"].as_array() else {
-        assert!(store.is_empty(), "{name}");
-        return;
-    };
-    for query in queries {
-        let embedding: Vec<f32> =
-            query["embedding"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap() as f32).collect();
-        let wanted = query["results"].as_array().unwrap();
-        let hits =
-            store.search(&embedding, &SearchOptions::from(query["k"].as_u64().unwrap() as usize)).unwrap();
-        let hits = &hits[..wanted.len().min(hits.len())];
-        assert_eq!(hits.len(), wanted.len(), "{name}");
-        for (hit, wanted) in hits.iter().zip(wanted) {
-            if let Some(id) = wanted["id"].as_str() {
-                assert_eq!(hit.document.id.as_deref(), Some(id), "{name}");
-            }
-            let score = wanted["score"].as_f64().unwrap() as f32;
-            assert!(
-                (hit.score - score).abs() <= 1e-5 * score.abs().max(1.0),
-                "{name}: {} and {score}",
-                hit.score
-            );
-        }
-    }
+    fixtures::check_store(store, expected).unwrap_or_else(|why| panic!("{name}: {why}"));
 }
 
 #[test]
@@ -201,20 +114,7 @@ fn every_javascript_folder_opens_with_its_documents_and_answers() {
         let Imported { store, report } =
             langchain_js::read_folder(&fixture.index()[..], &docstore, &ImportOptions::new(), engine())
                 .unwrap();
-        for (position, key) in
-            fixture.expected["mapping"].as_array().unwrap().iter().map(|pair| (&pair[0], &pair[1]))
-        {
-            let document = store.documents().at(position.as_u64().unwrap() as usize);
-            let wanted = &fixture.expected["docs"][key.as_str().unwrap()];
-            assert_eq!(document.id.as_deref(), key.as_str());
-            assert_eq!(document.page_content, wanted["pageContent"].as_str().unwrap());
-            assert!(
-                Value::Map(document.metadata.clone()).same_as(&wanted["metadata"].clone().into()),
-                "{}",
-                fixture.name
-            );
-        }
-        check_answers(&fixture.name, &fixture.expected, &store);
+        check(&fixture.name, &fixture.expected, &store);
         assert_eq!(report.lost.is_empty(), fixture.name != "document_ids", "{report}");
     }
 }
@@ -296,7 +196,7 @@ fn files_tell_what_they_are() {
     }
     for fixture in Fixture::all("langchainjs") {
         let opened = read_files(&files(&fixture), &ImportOptions::new(), engine(), &new_id).unwrap();
-        check_answers(&fixture.name, &fixture.expected, &opened.store);
+        check(&fixture.name, &fixture.expected, &opened.store);
     }
     let one = &Fixture::all("langchain")[0];
     let read = |files: Vec<(&str, Vec<u8>)>, options: ImportOptions| {

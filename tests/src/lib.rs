@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod compare;
 pub mod exchange;
+pub mod fixtures;
 pub mod judge;
 pub mod model;
 pub mod npy;

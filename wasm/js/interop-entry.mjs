@@ -3,9 +3,10 @@
 
 import { VectorStoreError } from './error.mjs';
 import { describe, guarded, wrong } from './glue-support.mjs';
-import { readFiles, writeFiles } from './interop-glue.mjs';
+import { VectorStore, readFiles, writeFiles } from './interop-glue.mjs';
 
-export { VectorStore, startModule, version } from './interop-glue.mjs';
+export { VectorStore };
+export { startModule, version } from './interop-glue.mjs';
 export { guarded, isBroken } from './glue-support.mjs';
 
 /** @typedef {import('./index.js').ImportReport} ImportReport */
@@ -89,6 +90,42 @@ export async function write(bytes, { format, indexName }) {
   const files = {};
   for (let i = 0; i < rest.length; i += 2) files[rest[i]] = rest[i + 1];
   return { files, report: reportOf(report) };
+}
+
+/**
+ * Sets a search parameter of a store, of this module or the first, whose indexes have none.
+ *
+ * @param {import('./glue.mjs').VectorStore} inner
+ * @param {unknown} name
+ * @param {unknown} value
+ */
+export async function setParameter(inner, name, value) {
+  if (typeof name !== 'string') throw wrong('name', 'a string', name);
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > 0xffff_ffff) {
+    throw wrong('value', 'a whole number', value);
+  }
+  if (inner instanceof VectorStore) return guarded(() => inner.setSearchParameter(name, value));
+  const message = `an index of kind "Flat" cannot take this search parameter: it has no ${JSON.stringify(name)}`;
+  throw new VectorStoreError(message, 'unsupported_by_index');
+}
+
+/**
+ * The documents and vectors of a store in another module, as a flat store of this one.
+ *
+ * @param {import('./store.mjs').Module} module
+ * @param {import('./store.mjs').VectorStore} other
+ */
+export async function copied(module, other) {
+  const { distanceStrategy, normalizeL2, dim } = /** @type {import('./index.js').StoreInfo} */ (await other.info());
+  const copy = new module.VectorStore(null, { distanceStrategy, normalizeL2, dim });
+  try {
+    const [documents, vectors] = [await other.getByIds(await other.ids()), await other.getVectors()];
+    await module.guarded(() => copy.addVectors(vectors, documents, { dim }));
+    return copy;
+  } catch (error) {
+    if (!module.isBroken()) copy.free();
+    throw error;
+  }
 }
 
 /**

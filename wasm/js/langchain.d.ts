@@ -14,7 +14,9 @@ import type {
   AddVectorsOptions,
   Cancellable,
   DeleteOptions,
+  Files,
   Filter,
+  LangChainOptions,
   Metadata,
   OpenOptions,
   SearchOptions,
@@ -66,6 +68,9 @@ export interface TwindexAddVectorsOptions extends AddVectorsOptions {
 
 /** What a store is opened with. Settings given must agree with the stored ones (`setting_mismatch`). */
 export interface TwindexOpenOptions extends OpenOptions, TwindexAddDefaults {}
+
+/** How files of LangChain's are read. */
+export interface TwindexImportOptions extends LangChainOptions, TwindexAddDefaults {}
 
 /** What a saved store is loaded with. */
 export interface TwindexLoadOptions extends TwindexOpenOptions {
@@ -139,6 +144,13 @@ export class TwindexVectorStore extends SaveableVectorStore {
     bytes: Uint8Array | ArrayBuffer | Blob | Response,
     embeddings: EmbeddingsInterface,
     options?: TwindexOpenOptions,
+  ): Promise<TwindexVectorStore>;
+
+  /** What LangChain saved in Python or JavaScript: a folder's files, dropped or fetched. Nothing in them is ever executed. */
+  static fromLangChain(
+    files: Files,
+    embeddings: EmbeddingsInterface,
+    options?: TwindexImportOptions,
   ): Promise<TwindexVectorStore>;
 
   /**

@@ -211,9 +211,7 @@ export function classOver(shared) {
      * @param {unknown[]} args
      */
     static async fromLangChain(files, ...args) {
-      // A `FileList` does not cross, its files do.
-      const list = typeof files === 'object' && files !== null && Symbol.iterator in files ? Array.from(/** @type {any} */ (files)) : files;
-      return VectorStore.#make('fromLangChain', [list, ...args], 1);
+      return VectorStore.#make('fromLangChain', [byName(files), ...args], 1);
     }
 
     /** @param {unknown[]} args */
@@ -463,6 +461,21 @@ export function classOver(shared) {
 const PAGE = 256;
 
 const TOKEN = Symbol('made by a method of VectorStore');
+
+/**
+ * Files by name. A `FileList` does not cross, and in Node files lose their names when they do; what is no list of files is left to be refused.
+ *
+ * @param {any} files
+ */
+function byName(files) {
+  try {
+    if (typeof files !== 'object' || files === null || !(Symbol.iterator in files)) return files;
+    const entries = Array.from(files, (file) => [file.webkitRelativePath || file.name, file]);
+    return entries.every(([name]) => typeof name === 'string') ? Object.fromEntries(entries) : files;
+  } catch {
+    return files;
+  }
+}
 
 /** @param {any} other */
 function expectedOf(other) {

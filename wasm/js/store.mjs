@@ -131,13 +131,8 @@ export class VectorStore {
    * @param {number} value
    */
   async setSearchParameter(name, value) {
-    if (typeof name !== 'string') throw wrong('name', 'a string', name);
-    if (!Number.isInteger(value) || value < 0 || value > 0xffff_ffff) throw wrong('value', 'a whole number', value);
-    if ('setSearchParameter' in this.#open()) {
-      await this.#call(/** @type {any} */ ('setSearchParameter'), [name, value]);
-    } else {
-      throw new VectorStoreError(`an index of kind "Flat" cannot take this search parameter: it has no "${name}"`, 'unsupported_by_index');
-    }
+    const inner = this.#open();
+    await (await readyInterop()).setParameter(inner, name, value);
   }
 
   /**
@@ -269,16 +264,11 @@ export class VectorStore {
     }
     const inner = other.#open();
     if (other.#module === this.#module) return void (await this.#call('mergeFrom', [inner]));
-    // The other lives in another module: its documents and vectors come over.
-    const { distanceStrategy, normalizeL2, dim } = /** @type {import('./index.js').StoreInfo} */ (await other.info());
-    const Inner = this.#module.VectorStore;
-    const copy = new Inner(null, { distanceStrategy, normalizeL2, dim });
+    const copy = await (await readyInterop()).copied(this.#module, other);
     try {
-      const documents = await other.getByIds(await other.ids());
-      await this.#module.guarded(async () => copy.addVectors(await other.getVectors(), documents, { dim }));
       await this.#call('mergeFrom', [copy]);
     } finally {
-      if (!this.#module.isBroken()) copy.free();
+      copy.free();
     }
   }
 

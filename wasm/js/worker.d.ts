@@ -25,6 +25,8 @@ import type {
   DocumentInput,
   Embeddings,
   AddOptions,
+  Files,
+  LangChainOptions,
   OpenOptions,
   StorageOptions,
   StoreOptions,
@@ -44,8 +46,12 @@ export type {
   EmbedOptions,
   Embeddings,
   FieldOperators,
+  Files,
   Filter,
   FilterObject,
+  ImportReport,
+  LangChainFormat,
+  LangChainOptions,
   Metadata,
   MetadataValue,
   MmrOptions,
@@ -124,6 +130,13 @@ export class VectorStore {
     bytes: Uint8Array | ArrayBuffer | Blob | Response,
     embeddings?: Embeddings | null,
     options?: OpenOptions & TransferOptions,
+  ): Promise<VectorStore>;
+
+  /** What LangChain saved, or FAISS: see the store of `twindex`. The files are read and searched in the worker. */
+  static fromLangChain(
+    files: Files,
+    embeddings?: Embeddings | null,
+    options?: LangChainOptions,
   ): Promise<VectorStore>;
 
   /** A store saved under a name, by either class: `file_not_found` if there is none. */

@@ -532,10 +532,10 @@ impl Engine for PortableEngine {
     fn open(&self, kind: &str, dim: usize, metric: Metric, bytes: &[u8]) -> Result<Box<dyn VectorIndex>> {
         let file = faiss::read(bytes)?;
         let index = file.into_ann(kind, dim, metric)?;
-        self.adopt_ann(index)
+        Ok(Box::new(index.with_kernel(self.kernel())))
     }
 
-    fn adopt_ann(&self, index: AnnIndex) -> Result<Box<dyn VectorIndex>> {
-        Ok(Box::new(index.with_kernel(self.kernel())))
+    fn ann_kernel(&self) -> Option<Arc<dyn ScanKernel>> {
+        Some(self.kernel())
     }
 }

@@ -8,7 +8,7 @@ use std::io;
 use std::sync::Arc;
 
 use twindex_core::kernel::ScanKernel;
-use twindex_core::{AnnIndex, Engine, Error, Metric, PortableEngine, Result, RowStats, VectorIndex};
+use twindex_core::{Engine, Error, Metric, PortableEngine, Result, RowStats, VectorIndex};
 
 use crate::kernel;
 
@@ -135,14 +135,6 @@ impl Engine for FaissEngine {
                 Err(Error::Corrupt { section: "faiss", reason })
             }
             family => Ok(Box::new(FaissKind::open(kind, family, dim, metric, bytes)?)),
-        }
-    }
-
-    fn adopt_ann(&self, index: AnnIndex) -> Result<Box<dyn VectorIndex>> {
-        let kind = index.info().kind;
-        match Family::of(&kind) {
-            Ok(_) => self.open(&kind, index.dim(), index.metric(), &index.to_engine_bytes()?),
-            Err(_) => self.portable().adopt_ann(index),
         }
     }
 }

@@ -125,7 +125,11 @@ impl FaissFile {
         match self.content {
             Content::Flat { data, stats } => engine.adopt("Flat", self.dim, stats, data),
             Content::Ann { body, trained } => {
-                engine.adopt_ann(AnnIndex::new(self.kind, self.metric, trained, body))
+                let index = AnnIndex::new(self.kind, self.metric, trained, body);
+                match engine.ann_kernel() {
+                    Some(kernel) => Ok(Box::new(index.with_kernel(kernel))),
+                    None => engine.open(&index.info().kind, self.dim, self.metric, &index.to_engine_bytes()?),
+                }
             }
         }
     }

@@ -415,6 +415,11 @@ impl Reader<'_> {
             }
             _ => self.transform(class, &header, metric, depth)?,
         };
+        // FAISS has a class of its own for the common case.
+        let class = match &node {
+            Node::Refined { rows: Coded { codec: Codec::Float(_), .. }, .. } => "IndexRefineFlat",
+            _ => class,
+        };
         Ok(Parsed { class, metric, dim: header.dim, count: header.count, trained: header.trained, node })
     }
 

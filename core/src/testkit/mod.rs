@@ -5,6 +5,8 @@
 //! twindex_core::testkit::index_suite!(MyEngine::default());
 //! ```
 
+pub mod fixtures;
+
 use crate::index::Engine;
 use crate::kernel::scalar::Portable;
 use crate::kernel::{ScanKernel, gamma};
