@@ -167,9 +167,41 @@ pub trait Engine: Send + Sync + fmt::Debug {
         None
     }
 
+    /// What reads plain rows straight to where this engine keeps them, if that is not a `Vec`.
+    fn row_reader(&self) -> Option<&dyn ReadRows> {
+        None
+    }
+
     /// An index from bytes that [`VectorIndex::to_engine_bytes`] wrote.
     ///
     /// # Errors
     /// `unsupported_content` if the engine cannot read them, `corrupt` if they are damaged.
     fn open(&self, kind: &str, dim: usize, metric: Metric, bytes: &[u8]) -> Result<Box<dyn VectorIndex>>;
+}
+
+/// Reads plain rows into memory that is not Rust's, and so saves a copy.
+pub trait ReadRows {
+    /// A flat index of `count` rows.
+    ///
+    /// # Errors
+    /// What the source reports, and the engine.
+    fn read_rows(
+        &self,
+        dim: usize,
+        metric: Metric,
+        count: usize,
+        rows: &mut dyn RowSource,
+    ) -> Result<Box<dyn VectorIndex>>;
+}
+
+/// Rows on their way from a file to an index.
+pub trait RowSource {
+    /// Fills in the next rows, as numbers of this machine. Called once for all rows, or for some of them at a time.
+    ///
+    /// # Errors
+    /// What the file reports, `not_finite`, `zero_vector` (cosine).
+    fn fill(&mut self, out: &mut [u8]) -> Result<()>;
+
+    /// The statistics of the rows filled in.
+    fn stats(&mut self) -> RowStats;
 }

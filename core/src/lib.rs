@@ -73,7 +73,7 @@ pub use documents::Documents;
 pub use error::{Error, Result};
 pub use filter::Filter;
 pub use flat::{FlatEngine, FlatIndex, RowStats, SharedRows};
-pub use index::{Engine, IndexInfo, VectorIndex};
+pub use index::{Engine, IndexInfo, ReadRows, RowSource, VectorIndex};
 pub use metric::{Metric, norm, normalize_l2};
 pub use mmr::maximal_marginal_relevance;
 pub use options::{

@@ -15,7 +15,7 @@ use crate::store::{PartialSettings, Store};
 /// # Errors
 /// As [`faiss::read`], and `setting_mismatch`.
 pub fn read_faiss(index: impl Source, options: &ImportOptions, engine: Arc<dyn Engine>) -> Result<Imported> {
-    let mut file = faiss::read(index)?;
+    let mut file = faiss::read_for(index, &*engine, options.metric)?;
     let numbers: Vec<i64> = file.ids.take().unwrap_or_else(|| (0..file.len() as i64).collect());
     let documents = numbers.into_iter().map(|id| Document::new("").with_id(id.to_string())).collect();
     let mut report = Report::new("FAISS index file", "", 0);

@@ -49,7 +49,7 @@ pub fn read_folder(
     let mut report =
         Report::new(format!("LangChain folder (Python, pickle protocol {})", pickle.protocol), "", 0);
     let documents = documents(&pickle, docstore, mapping, ids, &mut report)?;
-    assemble(faiss::read(index)?, documents, report, options, engine)
+    assemble(faiss::read_for(index, &*engine, options.metric)?, documents, report, options, engine)
 }
 
 /// Reads what LangChain's `serialize_to_bytes` gave.
@@ -83,7 +83,7 @@ pub fn read_serialized(
         0,
     );
     let documents = documents(&pickle, docstore, mapping, ids, &mut report)?;
-    assemble(faiss::read(&bytes[..])?, documents, report, options, engine)
+    assemble(faiss::read_for(&bytes[..], &*engine, options.metric)?, documents, report, options, engine)
 }
 
 fn not_langchain<T>(pickle: &Pickle<'_>) -> Result<T> {

@@ -81,7 +81,7 @@ pub fn read_folder(
     if !by_key.is_empty() {
         report.lost.push(format!("{} documents of the docstore that no position names", by_key.len()));
     }
-    assemble(faiss::read(index)?, documents, report, options, engine)
+    assemble(faiss::read_for(index, &*engine, options.metric)?, documents, report, options, engine)
 }
 
 /// Writes a folder that LangChain.js's `FaissStore.load` opens.

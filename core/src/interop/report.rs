@@ -152,9 +152,6 @@ pub(super) fn assemble(
         let reason = format!("one document for each of {vectors} vectors expected, got {documents}");
         return Err(Error::Corrupt { section: "documents", reason });
     }
-    if let Some(metric) = options.metric {
-        file = file.with_metric(metric)?;
-    }
     let settings = Settings {
         metric: file.metric,
         normalize_l2: options.normalize_l2.unwrap_or(file.normalize_l2),

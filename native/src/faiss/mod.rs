@@ -8,7 +8,9 @@ use std::io;
 use std::sync::Arc;
 
 use twindex_core::kernel::ScanKernel;
-use twindex_core::{Engine, Error, Metric, PortableEngine, Result, RowStats, VectorIndex};
+use twindex_core::{
+    Engine, Error, Metric, PortableEngine, ReadRows, Result, RowSource, RowStats, VectorIndex,
+};
 
 use crate::kernel;
 
@@ -108,6 +110,28 @@ fn machine_has(_: &str) -> bool {
     false
 }
 
+impl ReadRows for FaissEngine {
+    fn read_rows(
+        &self,
+        dim: usize,
+        metric: Metric,
+        count: usize,
+        rows: &mut dyn RowSource,
+    ) -> Result<Box<dyn VectorIndex>> {
+        let mut failure = None;
+        let read = FaissEngine::read_rows(self, dim, metric, count, &mut |out| {
+            rows.fill(out).map_err(|error| {
+                failure = Some(error);
+                io::Error::other("the rows could not be read")
+            })
+        });
+        match failure {
+            Some(error) => Err(error),
+            None => Ok(read?.into_index(rows.stats())),
+        }
+    }
+}
+
 impl Engine for FaissEngine {
     fn name(&self) -> &'static str {
         "faiss"
@@ -121,6 +145,10 @@ impl Engine for FaissEngine {
             Family::Flat => Box::new(FaissFlat::new(dim, metric, self.kernel.clone())?),
             family => Box::new(FaissKind::new(kind, family, dim, metric)?),
         })
+    }
+
+    fn row_reader(&self) -> Option<&dyn ReadRows> {
+        Some(self)
     }
 
     fn open(&self, kind: &str, dim: usize, metric: Metric, bytes: &[u8]) -> Result<Box<dyn VectorIndex>> {

@@ -49,8 +49,16 @@ pub struct FaissFile {
 
 #[derive(Debug)]
 enum Content {
-    Flat { data: Vec<f32>, stats: RowStats },
-    Ann { body: Body, trained: bool },
+    Flat {
+        data: Vec<f32>,
+        stats: RowStats,
+    },
+    /// Plain rows that an engine has taken already.
+    Index(Box<dyn VectorIndex>),
+    Ann {
+        body: Body,
+        trained: bool,
+    },
 }
 
 /// Reads an index file, copied once, straight to where it stays.
@@ -73,7 +81,19 @@ enum Content {
 /// # }
 /// ```
 pub fn read(mut source: impl Source) -> Result<FaissFile> {
-    read::file(&mut source)
+    read::file(&mut source, None)
+}
+
+/// [`read`] for an engine, which takes plain rows as they are read, to be compared by `metric` if one is given.
+///
+/// # Errors
+/// As [`read`], and what the engine reports.
+pub fn read_for(mut source: impl Source, engine: &dyn Engine, metric: Option<Metric>) -> Result<FaissFile> {
+    let file = read::file(&mut source, engine.row_reader().map(|reader| (reader, metric)))?;
+    match metric {
+        Some(metric) => file.with_metric(metric),
+        None => Ok(file),
+    }
 }
 
 impl FaissFile {
@@ -82,6 +102,7 @@ impl FaissFile {
     pub fn len(&self) -> usize {
         match &self.content {
             Content::Flat { data, .. } => data.len() / self.dim,
+            Content::Index(index) => index.len(),
             Content::Ann { body, .. } => body.len(),
         }
     }
@@ -104,7 +125,8 @@ impl FaissFile {
                 data.chunks_exact(self.dim).try_for_each(|row| measured.push_checked(row))?;
                 *stats = measured;
             }
-            Content::Ann { .. } if faiss_metric(metric) != faiss_metric(self.metric) => {
+            Content::Index(index) if index.metric() == metric => {}
+            Content::Ann { .. } | Content::Index(_) if faiss_metric(metric) != faiss_metric(self.metric) => {
                 return Err(Error::SettingMismatch {
                     setting: "distance_strategy",
                     stored: self.metric.to_string(),
@@ -112,6 +134,7 @@ impl FaissFile {
                 });
             }
             Content::Ann { .. } => {}
+            Content::Index(_) => unreachable!("made for the metric that was asked for"),
         }
         self.metric = metric;
         Ok(self)
@@ -124,6 +147,7 @@ impl FaissFile {
     pub fn into_index(self, engine: &dyn Engine) -> Result<Box<dyn VectorIndex>> {
         match self.content {
             Content::Flat { data, stats } => engine.adopt("Flat", self.dim, stats, data),
+            Content::Index(index) => Ok(index),
             Content::Ann { body, trained } => {
                 let index = AnnIndex::new(self.kind, self.metric, trained, body);
                 match engine.ann_kernel() {
@@ -147,6 +171,7 @@ impl FaissFile {
         }
         let (body, trained) = match self.content {
             Content::Ann { body, trained } => (body, trained),
+            Content::Index(_) => unreachable!("read without an engine"),
             Content::Flat { data, .. } => {
                 (Body::Coded(Coded { codec: Codec::Float(dim), codes: Codes::Floats(data) }), true)
             }

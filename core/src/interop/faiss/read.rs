@@ -9,6 +9,7 @@ use crate::ann::{
 use crate::bytes::Source;
 use crate::error::{Error, Result};
 use crate::flat::RowStats;
+use crate::index::{ReadRows, RowSource, VectorIndex};
 use crate::metric::Metric;
 use crate::store::MAX_DOCUMENTS;
 
@@ -21,9 +22,12 @@ const MAX_DIM: usize = 1 << 20;
 /// Copied at a time: about half of a second-level cache.
 const PIECE: usize = 128 << 10;
 
-pub(super) fn file(source: &mut dyn Source) -> Result<FaissFile> {
+/// What takes plain rows as they are read, and the metric they are to be compared by if it is not the file's.
+type Taker<'a> = (&'a dyn ReadRows, Option<Metric>);
+
+pub(super) fn file(source: &mut dyn Source, taker: Option<Taker<'_>>) -> Result<FaissFile> {
     let mut reader = Reader { total: source.total(), source, at: 0 };
-    let parsed = reader.index(0)?;
+    let parsed = reader.index(0, taker)?;
     if reader.at != reader.total {
         return corrupt(format!("{} bytes follow the index", reader.total - reader.at));
     }
@@ -49,6 +53,7 @@ struct Parsed {
 }
 
 enum Node {
+    Index(Box<dyn VectorIndex>),
     Flat {
         data: Vec<f32>,
         stats: RowStats,
@@ -96,6 +101,16 @@ fn finish(parsed: Parsed) -> Result<FaissFile> {
             file.normalize_l2 = true;
             file
         }
+        Node::Index(index) => FaissFile {
+            class,
+            kind: "Flat".into(),
+            metric: index.metric(),
+            dim,
+            normalize_l2: false,
+            ids: None,
+            notes: Vec::new(),
+            content: Content::Index(index),
+        },
         Node::Flat { data, stats } => FaissFile {
             class,
             kind: "Flat".into(),
@@ -163,6 +178,7 @@ fn body(parsed: Parsed, notes: &mut Vec<String>) -> Result<(Body, Option<Vec<i64
             let ivf = Ivf::new(coarse, nprobe, codec, by_residual, lists)?;
             (Body::Ivf(ivf), (!numbered).then_some(ids))
         }
+        Node::Index(_) => unreachable!("rows inside another index stay with it"),
         Node::IdMap { .. } => {
             return unsupported("a FAISS id map on the outside; this file has one inside another index");
         }
@@ -178,6 +194,40 @@ fn reserve<T>(items: &mut Vec<T>, what: &'static str, count: u64) -> Result<()> 
     let bytes = count.saturating_mul(size_of::<T>() as u64);
     let reserved = usize::try_from(count).ok().and_then(|count| items.try_reserve_exact(count).ok());
     reserved.ok_or(Error::OutOfMemory { what, bytes })
+}
+
+/// The rows of a flat index, checked and measured while each piece is in the cache.
+struct RowsLeft<'r, 'a> {
+    dim: usize,
+    stats: RowStats,
+    reader: &'r mut Reader<'a>,
+}
+
+impl RowSource for RowsLeft<'_, '_> {
+    fn fill(&mut self, out: &mut [u8]) -> Result<()> {
+        let row = self.dim * size_of::<f32>();
+        let mut numbers = vec![0.0f32; self.dim];
+        for piece in out.chunks_mut((PIECE / row).max(1) * row) {
+            self.reader.fill(piece)?;
+            if cfg!(target_endian = "big") {
+                piece.as_chunks_mut::<4>().0.iter_mut().for_each(|number| number.reverse());
+            }
+            for bytes in piece.chunks_exact(row) {
+                // Where the engine keeps its rows they may not lie as f32 have to.
+                if let Ok(numbers) = bytemuck::try_cast_slice(bytes) {
+                    self.stats.push_checked(numbers)?;
+                } else {
+                    bytemuck::cast_slice_mut(&mut numbers).copy_from_slice(bytes);
+                    self.stats.push_checked(&numbers)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn stats(&mut self) -> RowStats {
+        std::mem::replace(&mut self.stats, RowStats::new(Metric::L2))
+    }
 }
 
 struct Reader<'a> {
@@ -297,8 +347,8 @@ impl Reader<'_> {
         self.numbers(what, count)
     }
 
-    /// Rows of a flat index, checked and measured while each piece is in the cache.
-    fn rows(&mut self, dim: usize, count: usize, metric: Metric) -> Result<(Vec<f32>, RowStats)> {
+    /// Sees to it that the rows of a flat index, which follow, are there.
+    fn rows_head(&mut self, dim: usize, count: usize) -> Result<u64> {
         let at = self.at;
         let numbers = self.u64()?;
         if dim.checked_mul(count).map(|expected| expected as u64) != Some(numbers) {
@@ -306,16 +356,23 @@ impl Reader<'_> {
                 "byte {at}: {count} vectors of {dim} numbers expected, got {numbers} numbers"
             ));
         }
-        let mut data = self.room::<f32>("numbers of vectors", numbers)?;
-        let mut stats = RowStats::new(metric);
-        data.resize(numbers as usize, 0.0);
-        let piece_rows = (PIECE / (dim * size_of::<f32>())).max(1);
-        for piece in data.chunks_mut(piece_rows * dim) {
-            self.fill(bytemuck::cast_slice_mut(piece))?;
-            f32::order(piece);
-            piece.chunks_exact(dim).try_for_each(|row| stats.push_checked(row))?;
+        if numbers.checked_mul(size_of::<f32>() as u64).is_none_or(|bytes| bytes > self.left()) {
+            let left = self.left();
+            return corrupt(format!(
+                "byte {at}: {count} vectors of {dim} numbers expected, {left} bytes are left"
+            ));
         }
-        Ok((data, stats))
+        Ok(numbers)
+    }
+
+    /// Rows of a flat index, in memory of their own.
+    fn rows(&mut self, dim: usize, count: usize, metric: Metric) -> Result<(Vec<f32>, RowStats)> {
+        let numbers = self.rows_head(dim, count)?;
+        let mut data = self.room::<f32>("numbers of vectors", numbers)?;
+        data.resize(numbers as usize, 0.0);
+        let mut rows = RowsLeft { dim, stats: RowStats::new(metric), reader: self };
+        rows.fill(bytemuck::cast_slice_mut(&mut data))?;
+        Ok((data, rows.stats))
     }
 
     fn header(&mut self) -> Result<Header> {
@@ -343,7 +400,8 @@ impl Reader<'_> {
         Ok(Header { dim, count, trained, metric })
     }
 
-    fn index(&mut self, depth: usize) -> Result<Parsed> {
+    /// An index; `taker` takes its rows if they are plain, and the whole of what is read.
+    fn index(&mut self, depth: usize, taker: Option<Taker<'_>>) -> Result<Parsed> {
         if depth > MAX_DEPTH {
             return corrupt(format!("indexes nested at most {MAX_DEPTH} deep expected"));
         }
@@ -373,6 +431,13 @@ impl Reader<'_> {
             return corrupt(format!("byte {at}: {class}: an index with vectors expected to be trained"));
         }
         let node = match class {
+            "IndexFlatL2" | "IndexFlatIP" | "IndexFlat" if let Some((engine, wanted)) = taker => {
+                self.rows_head(header.dim, header.count)?;
+                let metric = wanted.unwrap_or(metric);
+                let mut rows = RowsLeft { dim: header.dim, stats: RowStats::new(metric), reader: self };
+                let index = engine.read_rows(header.dim, metric, header.count, &mut rows)?;
+                Node::Index(index)
+            }
             "IndexFlatL2" | "IndexFlatIP" | "IndexFlat" => {
                 let (data, stats) = self.rows(header.dim, header.count, metric)?;
                 Node::Flat { data, stats }
@@ -394,7 +459,7 @@ impl Reader<'_> {
             }
             "IndexHNSWFlat" | "IndexHNSWSQ" | "IndexHNSWPQ" => self.hnsw(class, &header, metric, depth)?,
             "IndexRefine" => {
-                let base = self.nested(class, &header, metric, depth)?;
+                let base = self.nested(class, &header, metric, depth, None)?;
                 let rows = self.storage(class, &header, metric, depth)?;
                 let k_factor = self.f32()?;
                 if !(1.0..=1e6).contains(&k_factor) {
@@ -409,11 +474,11 @@ impl Reader<'_> {
                 Node::Refined { base: Box::new(base), rows, k_factor }
             }
             "IndexIDMap" | "IndexIDMap2" => {
-                let inner = self.nested(class, &header, metric, depth)?;
+                let inner = self.nested(class, &header, metric, depth, taker)?;
                 let ids = self.list_of("ids", header.count)?;
                 Node::IdMap { inner: Box::new(inner), ids }
             }
-            _ => self.transform(class, &header, metric, depth)?,
+            _ => self.transform(class, &header, metric, depth, taker)?,
         };
         // FAISS has a class of its own for the common case.
         let class = match &node {
@@ -424,9 +489,16 @@ impl Reader<'_> {
     }
 
     /// The index inside another, which must agree with it.
-    fn nested(&mut self, class: &str, header: &Header, metric: Metric, depth: usize) -> Result<Parsed> {
+    fn nested(
+        &mut self,
+        class: &str,
+        header: &Header,
+        metric: Metric,
+        depth: usize,
+        taker: Option<Taker<'_>>,
+    ) -> Result<Parsed> {
         let at = self.at;
-        let inner = self.index(depth + 1)?;
+        let inner = self.index(depth + 1, taker)?;
         if (inner.dim, inner.metric) != (header.dim, metric) {
             return corrupt(format!(
                 "byte {at}: {class}: an index inside with dimension {} and metric {metric} expected, got {} and {}",
@@ -439,7 +511,7 @@ impl Reader<'_> {
     /// The vectors inside another index: as many as it says, in order.
     fn storage(&mut self, class: &str, header: &Header, metric: Metric, depth: usize) -> Result<Coded> {
         let at = self.at;
-        let inner = self.nested(class, header, metric, depth)?;
+        let inner = self.nested(class, header, metric, depth, None)?;
         if inner.count != header.count {
             return corrupt(format!(
                 "byte {at}: {class}: {} vectors expected inside, got {}",
@@ -520,7 +592,7 @@ impl Reader<'_> {
         let list_count = self.u64()?;
         let nprobe = self.u64()?;
         let at = self.at;
-        let coarse = self.nested(class, header, metric, depth)?;
+        let coarse = self.nested(class, header, metric, depth, None)?;
         if list_count == 0 || coarse.count as u64 != list_count && header.trained {
             return corrupt(format!(
                 "byte {lists_at}: {class}: one centroid for each of {list_count} lists expected, got {}",
@@ -708,6 +780,7 @@ impl Reader<'_> {
         header: &Header,
         metric: Metric,
         depth: usize,
+        taker: Option<Taker<'_>>,
     ) -> Result<Node> {
         let at = self.at;
         let count = self.i32()?;
@@ -740,7 +813,7 @@ impl Reader<'_> {
                 dims.0, dims.1
             ));
         }
-        let inner = self.nested(class, header, metric, depth)?;
+        let inner = self.nested(class, header, metric, depth, taker)?;
         if inner.count != header.count {
             return corrupt(format!(
                 "{class}: {} vectors expected inside, got {}",
