@@ -90,6 +90,29 @@ set_up() {
   need_rust
 }
 
+# A Python with the real FAISS and LangChain, of pinned versions, in the cache folder; sets `python`.
+need_python_libraries() {
+  local folder=${TWINDEX_CACHE:-$repository/.cache}/python wanted=tests/python/requirements.txt
+  python=$folder/bin/python
+  if ! cmp -s "$wanted" "$folder/installed.txt"; then
+    say "Installing faiss-cpu and langchain-community from PyPI, beside this machine's Python"
+    need_packages python3-venv
+    python3 -m venv --clear "$folder"
+    "$python" -m pip install --quiet --disable-pip-version-check --requirement "$wanted"
+    cp "$wanted" "$folder/installed.txt"
+  fi
+}
+
+# The program that runs fuzz targets, in the cache folder.
+need_cargo_fuzz() {
+  local folder=${TWINDEX_CACHE:-$repository/.cache}/cargo-fuzz
+  PATH="$folder/bin:$PATH"
+  [ -x "$folder/bin/cargo-fuzz" ] || {
+    say "Building cargo-fuzz"
+    cargo install --quiet --locked --root "$folder" --version 0.13.2 cargo-fuzz
+  }
+}
+
 # Fetches the embedding model and sets TWINDEX_MODEL_DIR; returns 3 if it cannot be had.
 fetch_model() {
   if [ -n "${TWINDEX_MODEL_DIR:-}" ]; then

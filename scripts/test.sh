@@ -39,6 +39,24 @@ cargo test --release --locked -p twindex-tests
 say "Conformance with LangChain on the committed oracle"
 cargo run --release --locked -q -p twindex-tests --bin conformance -- tests/data/oracle
 
+say "What FAISS and LangChain wrote, on both engines"
+cargo run --release --locked -q -p twindex-tests --bin fixtures -- tests/data/fixtures
+
+say "What Twindex writes, read by the real FAISS and LangChain"
+cargo build --release --locked -q -p twindex --features full
+need_python_libraries
+written=$(mktemp -d)
+"$python" -W ignore tests/python/read_back.py target/release/twindex tests/data/fixtures "$written"
+rm -rf "$written"
+
+say "Fuzzing: a minute for each reader of what others wrote"
+need_cargo_fuzz
+core/fuzz/seed.sh
+for target in faiss langchain langchain_js; do
+  # Without a sanitizer it needs no nightly compiler; safe Rust has little for one to find.
+  (cd core && RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none "$target" -- -max_total_time=60 -rss_limit_mb=2048 -timeout=20 -max_len=65536 -verbosity=0 -print_final_stats=1)
+done
+
 # The same suites under WASI; tests that expect a panic are natively only, since a panic ends the module.
 wasi() {
   local features=$1 flags=$2
@@ -67,6 +85,8 @@ say "Tests of the npm package, from its tarball, in Node and in browsers"
 node --test --test-concurrency=1 tests/js/*.test.mjs tests/js/lib/*.test.mjs tests/js/lib/model/*.test.mjs
 node tests/js/conformance.mjs tests/data/oracle
 node tests/js/conformance.mjs tests/data/oracle --entry worker
+node tests/js/fixtures.mjs tests/data/fixtures
+node tests/js/fixtures.mjs tests/data/fixtures --entry worker
 
 shared=${TWINDEX_SHARED:-../shared}
 if [ -d "$shared/data/wordnet" ]; then

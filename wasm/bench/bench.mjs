@@ -16,6 +16,7 @@ import { loadData, ROWS } from './data.mjs';
 import { Exact, K, METRICS } from './exact.mjs';
 import { LOOP_NAMES, PlainRows } from './loops.mjs';
 import { Reading } from './reading.mjs';
+import { Ivf } from './ivf.mjs';
 import { fastest, inWords, takeTurns } from './timing.mjs';
 
 /** @typedef {import('./exact.mjs').Metric} Metric */
@@ -240,6 +241,45 @@ async function measureOpeningAndAdding() {
   report('add_to_copy', `adding ${ROWS} rows, to a copy`, { times: adding.add, base: adding.copy, atMost: 3 });
 }
 
+/** Lists, and how many of them a search looks into. */
+const [LISTS, NPROBE] = [316, 8];
+
+async function measureIvf() {
+  const ivf = await Ivf.train(vectors, dim, LISTS, async (centroids) => {
+    const lists = await VectorStore.fromVectors(centroids, Array.from({ length: LISTS }, (_, i) => ({ pageContent: '', id: `${i}` })), null, { dim });
+    /** @type {number[]} */
+    const nearest = [];
+    for (let row = 0; row < ROWS; row += 1000) {
+      const hits = await lists.similaritySearchBatch(/** @type {any} */ (Array.from({ length: 1000 }, (_, i) => vectors.subarray((row + i) * dim, (row + i + 1) * dim))), 1);
+      nearest.push(...hits.map(([hit]) => Number(hit?.[0].id)));
+    }
+    lists.free();
+    return nearest;
+  });
+  const lists = await VectorStore.fromLangChain({ 'ivf.faiss': ivf.bytes() });
+  await lists.setSearchParameter('nprobe', NPROBE);
+  const flat = await storeOf(ROWS);
+  await settle();
+  const times = await takeTurns(
+    {
+      flat: { run: (round) => flat.similaritySearchVectorWithScore(queries[round % QUERIES], K) },
+      lists: {
+        run: (round) => lists.similaritySearchVectorWithScore(queries[round % QUERIES], K),
+        /** @param {[import('../js/index.js').Document, number][]} hits @param {number} round */
+        after: (hits, round) => {
+          const expected = ivf.nearest(queries[round % QUERIES], K, NPROBE);
+          const near = (/** @type {number} */ i) => Math.abs((hits[i]?.[1] ?? NaN) - expected[i].score) <= 1e-5 * expected[i].score;
+          if (!expected.every((_, i) => near(i))) faults.push(`ivf, query ${round % QUERIES}: ${expected.map(({ row }) => row)} expected, got ${hits.map(([{ id }]) => id)}`);
+        },
+      },
+    },
+    SEARCHES,
+  );
+  report('flat_to_ivf', `flat to ${NPROBE} of ${LISTS} lists, ${ROWS} rows`, { times: times.lists, base: times.flat, atLeast: 15 });
+  lists.free();
+  flat.free();
+}
+
 const { source, dim, vectors, queries, documents } = loadData(process.argv[2]);
 const rowOfId = new Map(documents.map(({ id }, row) => [id, row]));
 const readers = assemble();
@@ -253,6 +293,7 @@ for (const rows of [ROWS, FEW_ROWS]) {
   for (const metric of METRICS) await measureSearch(metric, rows);
 }
 await measureOpeningAndAdding();
+await measureIvf();
 
 for (const fault of faults.slice(0, 20)) console.error(`WRONG: ${fault}`);
 if (faults.length > 0) process.exitCode = 1;

@@ -26,7 +26,7 @@ pub(crate) use hnsw::{Graph, Hnsw};
 pub(crate) use ivf::{Ivf, List};
 
 /// Rows scored at a time.
-const BLOCK: usize = 256;
+const BLOCK: usize = 1024;
 
 /// A filter that accepts at most this many rows is answered by scoring those rows, which is exact and no slower.
 const NARROW: usize = 1024;
