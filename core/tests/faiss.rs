@@ -210,3 +210,97 @@ fn damage_anywhere_is_refused_or_harmless() {
         }
     }
 }
+
+/// A file put together by hand.
+#[derive(Default)]
+struct Bytes(Vec<u8>);
+
+impl Bytes {
+    fn header(mut self, letters: &[u8; 4], dim: i32, count: i64, trained: bool) -> Self {
+        self.0.extend(letters);
+        self.0.extend(dim.to_le_bytes());
+        [count, 1 << 20, 1 << 20].iter().for_each(|number| self.0.extend(number.to_le_bytes()));
+        self.0.push(u8::from(trained));
+        self.i32(1)
+    }
+
+    fn i32(mut self, number: i32) -> Self {
+        self.0.extend(number.to_le_bytes());
+        self
+    }
+
+    fn u64(mut self, number: u64) -> Self {
+        self.0.extend(number.to_le_bytes());
+        self
+    }
+
+    fn floats(mut self, numbers: &[f32]) -> Self {
+        numbers.iter().for_each(|number| self.0.extend(number.to_le_bytes()));
+        self
+    }
+
+    fn bytes(mut self, bytes: &[u8]) -> Self {
+        self.0.extend(bytes);
+        self
+    }
+
+    fn flat(self, rows: &[f32]) -> Self {
+        self.header(b"IxF2", 1, rows.len() as i64, true).u64(rows.len() as u64).floats(rows)
+    }
+
+    /// An 8-bit quantizer of one dimension and its codes.
+    fn sq8(self, trained: Option<[f32; 2]>, codes: &[u8]) -> Self {
+        let numbers = trained.as_ref().map_or(&[][..], |range| &range[..]);
+        let head = self.header(b"IxSQ", 1, codes.len() as i64, trained.is_some()).i32(0).i32(0);
+        let quantizer = head.floats(&[0.0]).u64(1).u64(1).u64(numbers.len() as u64).floats(numbers);
+        quantizer.u64(codes.len() as u64).bytes(codes)
+    }
+
+    /// An IVF of plain vectors, not trained, of so many lists, which take no bytes.
+    fn untrained_ivf(lists: u64) -> Self {
+        let head = Self::default().header(b"IwFl", 1, 0, false).u64(lists).u64(1).flat(&[]);
+        head.bytes(&[0]).u64(0).bytes(b"ilar").u64(lists).u64(4).bytes(b"sprs").u64(0)
+    }
+
+    /// One list of one vector, written as its difference from the centroid.
+    fn residual(centroid: f32, difference: f32) -> Self {
+        let head = Self::default().header(b"IwPQ", 1, 1, true).u64(1).u64(1).flat(&[centroid]);
+        let quantizer = head.bytes(&[0]).u64(0).bytes(&[1]).u64(1).u64(1).u64(1).u64(1);
+        let centroids = quantizer.u64(2).floats(&[difference, 0.0]);
+        centroids.bytes(b"ilar").u64(1).u64(1).bytes(b"full").u64(1).u64(1).bytes(&[0]).u64(0)
+    }
+
+    #[track_caller]
+    fn is_corrupt(&self, why: &str) {
+        let error = faiss::read(&self.0[..]).map(|file| file.len()).unwrap_err();
+        assert_eq!(error.code(), "corrupt");
+        assert!(error.to_string().contains(why), "{error}");
+    }
+}
+
+#[test]
+fn lists_that_take_no_bytes_are_bounded() {
+    assert_eq!(faiss::read(&Bytes::untrained_ivf(16).0[..]).unwrap().kind, "IVF16,Flat");
+    Bytes::untrained_ivf((1 << 20) + 1).is_corrupt("lists");
+}
+
+#[test]
+fn a_trained_index_has_nothing_untrained_inside() {
+    let refined = |trained| {
+        let head = Bytes::default().header(b"IxRF", 1, 0, true).sq8(trained, &[]);
+        head.flat(&[]).floats(&[1.0])
+    };
+    let file = faiss::read(&refined(Some([0.0, 1.0])).0[..]).unwrap();
+    let mut index = file.into_index(&PortableEngine::default()).unwrap();
+    index.append(Rows::new(&[0.5], 1).unwrap()).unwrap();
+    refined(None).is_corrupt("trained");
+}
+
+#[test]
+fn codes_that_stand_for_infinity_are_refused() {
+    assert_eq!(faiss::read(&Bytes::default().sq8(Some([-1.0, 2.0]), &[255]).0[..]).unwrap().len(), 1);
+    Bytes::default().sq8(Some([f32::MAX, f32::MAX]), &[255]).is_corrupt("finite");
+    Bytes::default().sq8(Some([-f32::MAX, -f32::MAX]), &[255]).is_corrupt("finite");
+    assert_eq!(faiss::read(&Bytes::residual(1.0, 2.0).0[..]).unwrap().len(), 1);
+    Bytes::residual(f32::MAX, f32::MAX).is_corrupt("finite");
+}

@@ -96,6 +96,22 @@ impl ScalarQuantizer {
         (least[j], extent[j])
     }
 
+    /// No number that a code stands for is greater than this, by size.
+    pub(crate) fn reach(&self) -> f64 {
+        match self.kind {
+            ScalarKind::Fp16 => f64::from(f16::MAX.to_f32()),
+            ScalarKind::Bf16 => f64::from(f32::MAX),
+            ScalarKind::Bits8Direct | ScalarKind::Bits8DirectSigned => 255.0,
+            _ => {
+                // The highest code stands for half a step above the extent: at 4 bits, 15.5 / 15 of it.
+                let (least, extent) = self.trained.split_at(self.trained.len() / 2);
+                least.iter().zip(extent).fold(0.0, |most, (&least, &extent)| {
+                    (f64::from(least.abs()) + 1.1 * f64::from(extent.abs())).max(most)
+                })
+            }
+        }
+    }
+
     fn decode(&self, code: &[u8], out: &mut [f32]) {
         let steps = ((1u32 << self.kind.bits().min(8)) - 1) as f32;
         for (j, x) in out.iter_mut().enumerate() {

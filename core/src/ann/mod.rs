@@ -169,7 +169,7 @@ impl Body {
         }
     }
 
-    fn read(&self, position: usize, out: &mut [f32]) {
+    pub(crate) fn read(&self, position: usize, out: &mut [f32]) {
         match self {
             Body::Coded(coded) => coded.codes.decode(&coded.codec, position, out),
             Body::Ivf(ivf) => ivf.read(position, out),

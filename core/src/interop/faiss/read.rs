@@ -19,6 +19,9 @@ const MAX_DEPTH: usize = 8;
 /// Numbers per vector; FAISS has been seen with some thousands.
 const MAX_DIM: usize = 1 << 20;
 
+/// Inverted lists of an index that is not trained, which take no bytes of the file; FAISS's guidelines go up to this for a billion vectors.
+const MAX_EMPTY_LISTS: u64 = 1 << 20;
+
 /// Copied at a time: about half of a second-level cache.
 const PIECE: usize = 128 << 10;
 
@@ -505,6 +508,12 @@ impl Reader<'_> {
                 header.dim, inner.dim, inner.metric
             ));
         }
+        if header.trained && !inner.trained {
+            return corrupt(format!(
+                "byte {at}: {class}: a trained {} expected inside, as it is trained itself",
+                inner.class
+            ));
+        }
         Ok(inner)
     }
 
@@ -544,10 +553,10 @@ impl Reader<'_> {
         if trained.len() != expected {
             return corrupt(format!("byte {at}: {expected} trained values expected, got {}", trained.len()));
         }
-        if let Some(x) = trained.iter().find(|x| !x.is_finite()) {
-            return corrupt(format!("byte {at}: finite trained values expected, got {x}"));
-        }
         let quantizer = ScalarQuantizer { kind, dim: header.dim, trained, range_stat, range_stat_arg };
+        if !quantizer.trained.iter().all(|x| x.is_finite()) || quantizer.reach() > f64::from(f32::MAX) {
+            return corrupt(format!("byte {at}: trained values that decode to finite numbers expected"));
+        }
         let codec = Codec::Scalar(quantizer);
         if dim != header.dim as u64 || code_size != codec.code_size() as u64 {
             return corrupt(format!(
@@ -599,6 +608,11 @@ impl Reader<'_> {
                 coarse.count
             ));
         }
+        if !header.trained && list_count > MAX_EMPTY_LISTS {
+            return corrupt(format!(
+                "byte {lists_at}: {class}: at most {MAX_EMPTY_LISTS} lists expected before training, got {list_count}"
+            ));
+        }
         let coarse_class = coarse.class;
         let coarse = match body(coarse, &mut Vec::new())? {
             (body @ (Body::Coded(_) | Body::Hnsw(_)), None) => Box::new(body),
@@ -630,7 +644,13 @@ impl Reader<'_> {
                 (codec, by_residual)
             }
         };
+        let lists_at = self.at;
         let lists = self.inverted_lists(&codec, list_count, header.count)?;
+        if by_residual && reach_of_lists(&codec, &lists) + reach_of(&coarse) > f64::from(f32::MAX) {
+            return corrupt(format!(
+                "byte {lists_at}: {class}: differences from centroids whose sums with them are finite expected"
+            ));
+        }
         let nprobe = usize::try_from(nprobe).unwrap_or(usize::MAX);
         Ok(Node::Ivf { coarse, nprobe, codec, by_residual, lists, direct_map })
     }
@@ -842,6 +862,36 @@ fn check_codes(codec: &Codec, codes: &Codes, count: usize, place: &str) -> Resul
         }
     }
     Ok(())
+}
+
+/// The greatest number, by size, in the vectors of an index.
+fn reach_of(body: &Body) -> f64 {
+    let mut row = vec![0.0f32; body.dim()];
+    (0..body.len()).fold(0.0, |most, at| {
+        body.read(at, &mut row);
+        row.iter().fold(most, |most, x| f64::from(x.abs()).max(most))
+    })
+}
+
+/// The greatest number, by size, that codes in lists stand for, or could: bf16 reaches as far as f32, so there the codes themselves are asked.
+fn reach_of_lists(codec: &Codec, lists: &[(Codes, Vec<i64>)]) -> f64 {
+    match codec {
+        Codec::Scalar(quantizer) if quantizer.kind != ScalarKind::Bf16 => quantizer.reach(),
+        Codec::Product(quantizer) => {
+            quantizer.centroids.iter().fold(0.0, |most, x| f64::from(x.abs()).max(most))
+        }
+        Codec::Scalar(_) | Codec::Float(_) => {
+            let mut row = vec![0.0f32; codec.dim()];
+            let mut most = 0.0f64;
+            for (codes, _) in lists {
+                for at in 0..codes.len(codec) {
+                    codes.decode(codec, at, &mut row);
+                    most = row.iter().fold(most, |most, x| f64::from(x.abs()).max(most));
+                }
+            }
+            most
+        }
+    }
 }
 
 /// Tells what kind of index these letters name, none that a store can hold.
