@@ -28,7 +28,8 @@ pub(crate) use ivf::{Ivf, List};
 /// Rows scored at a time.
 const BLOCK: usize = 1024;
 
-/// A filter that accepts at most this many rows is answered by scoring those rows, which is exact and no slower.
+/// A filter that accepts at most this many rows is answered by scoring those rows, which is exact and no slower. So is any filter on a plain PQ
+/// index, as where FAISS is built in, whose search of that kind takes none.
 const NARROW: usize = 1024;
 
 /// A row that may be in the answer: its key, lower being better, and its position.
@@ -220,9 +221,9 @@ impl Body {
     /// Whether more effort than this finds nothing more.
     fn is_spent(&self, effort: usize) -> bool {
         match self {
-            Body::Coded(_) => true,
+            // A graph that does not lead to enough rows that a filter accepts will not do so for a while.
+            Body::Coded(_) | Body::Hnsw(_) => true,
             Body::Ivf(ivf) => ivf.nprobe.saturating_mul(effort) >= ivf.lists().len(),
-            Body::Hnsw(hnsw) => (hnsw.graph.ef_search as usize).saturating_mul(effort) >= self.len(),
             Body::Refined(refined) => refined.base.is_spent(effort),
         }
     }
@@ -422,8 +423,9 @@ impl VectorIndex for AnnIndex {
         if k == 0 {
             return Ok(Vec::new());
         }
+        let is_pq = matches!(&self.body, Body::Coded(Coded { codec: Codec::Product(_), .. }));
         if let Some(among) = among
-            && among.len() <= NARROW
+            && (among.len() <= NARROW || is_pq)
         {
             return Ok(self.score(query, k, among.iter()));
         }
