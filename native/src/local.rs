@@ -58,7 +58,10 @@ pub(crate) fn replace_by(
     take_place(&write_beside(path, write)?, path)
 }
 
-fn write_beside(path: &Path, write: impl FnOnce(&mut (dyn Write + Send)) -> Result<()>) -> Result<Temporary> {
+pub(crate) fn write_beside(
+    path: &Path,
+    write: impl FnOnce(&mut (dyn Write + Send)) -> Result<()>,
+) -> Result<Temporary> {
     fs::create_dir_all(folder_of(path)).map_err(io_failed("write", folder_of(path)))?;
     let temporary = Temporary::beside(path);
     let file = File::create_new(&temporary.path).map_err(io_failed("write", path))?;
@@ -74,7 +77,7 @@ fn write_beside(path: &Path, write: impl FnOnce(&mut (dyn Write + Send)) -> Resu
     Ok(temporary)
 }
 
-fn take_place(temporary: &Temporary, path: &Path) -> Result<()> {
+pub(crate) fn take_place(temporary: &Temporary, path: &Path) -> Result<()> {
     fs::rename(&temporary.path, path).map_err(io_failed("write", path))?;
     // The rename itself is on disk once the folder is. Not every system can sync a folder; those that
     // cannot have nothing to sync.
@@ -92,7 +95,7 @@ fn io_failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> 
 }
 
 /// A file that is removed unless it was renamed away.
-struct Temporary {
+pub(crate) struct Temporary {
     path: PathBuf,
 }
 

@@ -95,6 +95,7 @@ fn every_form_leads_to_every_other_and_back() {
             ("js", &["--to", "langchain-js"]),
             ("s.pkl", &[]),
             ("t.jsonl", &[]),
+            ("n.npy", &[]),
             #[cfg(feature = "parquet")]
             ("t.parquet", &[]),
             ("copy.twindex", &[]),
@@ -102,10 +103,11 @@ fn every_form_leads_to_every_other_and_back() {
             let to = format!("{name}-{to}");
             let told = place.convert(&first, &to, more);
             let back = format!("{to}-back.twindex");
-            let options: &[&str] = if to.ends_with("jsonl") { &["--metric", metric] } else { &[] };
+            let options: &[&str] =
+                if to.ends_with("jsonl") || to.ends_with("npy") { &["--metric", metric] } else { &[] };
             place.convert(&to, &back, options);
             let back = place.open(&back);
-            let table = to.ends_with("jsonl") || to.ends_with("parquet");
+            let table = ["jsonl", "npy", "parquet"].iter().any(|end| to.ends_with(end));
             if plain || !table {
                 assert_same(&back, &original);
                 assert_eq!(back.settings(), original.settings());
@@ -188,6 +190,23 @@ fn what_cannot_be_read_is_named_and_leaves_the_target_as_it_was() {
         let said = place.fails(&["broken.jsonl", "old.twindex", "--force"], code);
         assert!(said.contains(why), "{why}: {said}");
     }
+    place.convert("old.twindex", "n.npy", &[]);
+    let (array, documents) =
+        (fs::read(place.path("n.npy")).unwrap(), fs::read(place.path("n.jsonl")).unwrap());
+    for (array, documents, why) in [
+        (&array[..array.len() - 4], &documents[..], "bytes are there"),
+        (&array[..5], &documents, "cut short"),
+        (&array, &documents[..documents.len() - 5], "line"),
+        (&array, b"{\"page_content\": \"one\"}", "a document for each of"),
+        (&array, lines.as_bytes(), "expected no vector"),
+    ] {
+        fs::write(place.path("b.npy"), array).unwrap();
+        fs::write(place.path("b.jsonl"), documents).unwrap();
+        let said = place.fails(&["b.npy", "old.twindex", "--force", "--from-form", "npy"], "corrupt");
+        assert!(said.contains(why), "{why}: {said}");
+    }
+    let said = place.fails(&["old.twindex", "n.npy"], "file_exists");
+    assert!(said.contains("n.npy"), "{said}");
     #[cfg(feature = "parquet")]
     {
         place.convert("old.twindex", "t.parquet", &[]);

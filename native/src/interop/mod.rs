@@ -8,6 +8,7 @@
 //! | [`LangChainJs`](Format::LangChainJs) | folder of LangChain.js: `faiss.index`, `docstore.json` | the same; integers past 2^53 are rounded where they are read |
 //! | [`Faiss`](Format::Faiss) | FAISS's index file alone | ids, texts and metadata |
 //! | [`JsonLines`](Format::JsonLines) | a document with its vector a line | metric, `normalize_L2`, kind of index |
+//! | [`Npy`](Format::Npy) | NumPy's array of vectors, the documents in a `.jsonl` file beside it | the same |
 //! | `Parquet` (feature `parquet`) | a document with its vector a row | kind of index |
 //!
 //! Nothing that is read is ever executed. What changed and what was lost on the way stands in a [`Report`].
@@ -28,6 +29,7 @@ use crate::error::{Error, Result};
 use crate::local::{self, LoadOptions};
 
 mod jsonl;
+mod npy;
 #[cfg(feature = "parquet")]
 mod parquet;
 
@@ -49,6 +51,8 @@ pub enum Format {
     Faiss,
     /// A document with its vector a line.
     JsonLines,
+    /// NumPy's array of vectors, the documents in a `.jsonl` file of the same name beside it.
+    Npy,
     /// A document with its vector a row.
     #[cfg(feature = "parquet")]
     Parquet,
@@ -65,6 +69,7 @@ impl Format {
             Format::LangChainJs => "LangChain.js folder",
             Format::Faiss => "FAISS index file",
             Format::JsonLines => "JSON Lines",
+            Format::Npy => "NumPy array with JSON Lines",
             #[cfg(feature = "parquet")]
             Format::Parquet => "Parquet table",
         }
@@ -78,6 +83,7 @@ impl Format {
             "pkl" | "pickle" => Format::LangChainPickle,
             "faiss" | "index" => Format::Faiss,
             "jsonl" | "ndjson" => Format::JsonLines,
+            "npy" => Format::Npy,
             #[cfg(feature = "parquet")]
             "parquet" => Format::Parquet,
             _ => return None,
@@ -109,6 +115,7 @@ fn find(path: &Path, index_name: Option<&str>) -> Result<(Format, PathBuf)> {
     let format = match head[..] {
         _ if head == MAGIC => Format::Twindex,
         [0x80, 2..=5, ..] => Format::LangChainPickle,
+        [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => Format::Npy,
         #[cfg(feature = "parquet")]
         [b'P', b'A', b'R', b'1', ..] => Format::Parquet,
         [b'I', b'A'..=b'z', b'A'..=b'z', b'A'..=b'z' | b'0'..=b'9', ..] => Format::Faiss,
@@ -238,6 +245,7 @@ pub fn read(
         }
         Format::Faiss => interop::read_faiss(FileSource::open(&file)?, options, shared)?,
         Format::JsonLines => jsonl::read(&file, options, shared, ids)?,
+        Format::Npy => npy::read(&file, options, shared, ids)?,
         #[cfg(feature = "parquet")]
         Format::Parquet => parquet::read(&file, options, shared, ids)?,
     })
@@ -247,7 +255,7 @@ pub fn read(
 #[must_use]
 pub fn files_of(path: &Path, format: Format, index_name: Option<&str>) -> Vec<PathBuf> {
     let name = index_name.unwrap_or("index");
-    match format {
+    let mut files = match format {
         Format::LangChain => vec![path.join(format!("{name}.faiss")), path.join(format!("{name}.pkl"))],
         Format::LangChainJs => vec![path.join("faiss.index"), path.join("docstore.json")],
         _ if Format::of_name(path).is_none() && !path.is_file() => {
@@ -255,6 +263,7 @@ pub fn files_of(path: &Path, format: Format, index_name: Option<&str>) -> Vec<Pa
                 Format::Faiss => "faiss",
                 Format::LangChainPickle => "pkl",
                 Format::JsonLines => "jsonl",
+                Format::Npy => "npy",
                 #[cfg(feature = "parquet")]
                 Format::Parquet => "parquet",
                 _ => "twindex",
@@ -262,7 +271,11 @@ pub fn files_of(path: &Path, format: Format, index_name: Option<&str>) -> Vec<Pa
             vec![path.join(format!("{name}.{end}"))]
         }
         _ => vec![path.to_owned()],
+    };
+    if format == Format::Npy {
+        files.push(npy::documents_beside(&files[0]));
     }
+    files
 }
 
 /// Writes a store in a form. A path without a known extension is a folder. What is there is replaced, by files written whole.
@@ -292,6 +305,7 @@ pub fn write(store: &Store, path: &Path, format: Format, index_name: Option<&str
         }
         Format::Faiss => write_faiss(store, one),
         Format::JsonLines => jsonl::write(store, one),
+        Format::Npy => npy::write(store, one),
         #[cfg(feature = "parquet")]
         Format::Parquet => parquet::write(store, one),
     }

@@ -399,7 +399,7 @@ Examples:
   twindex convert index.faiss vectors.twindex       FAISS's file alone: no texts
   twindex convert docs.twindex docs.parquet         for other engines; back with the names changed over
 
-FROM is told by its content, TO by its name: .twindex, .faiss, .pkl, .jsonl, .parquet, else a folder, which is LangChain's if FROM is
+FROM is told by its content, TO by its name: .twindex, .faiss, .pkl, .jsonl, .npy, .parquet, else a folder, which is LangChain's if FROM is
 Twindex's and Twindex's if not. Nothing in FROM is ever executed. What was converted and what cannot be kept is printed.
 With --json: {\"from\", \"from_format\", \"to\", \"to_format\", \"count\", \"index\", \"converted\": {what: count}, \"lost\": [what]}.")]
 pub(crate) struct ConvertArgs {
@@ -449,6 +449,8 @@ pub(crate) enum Form {
     Faiss,
     /// A document with its vector a line
     Jsonl,
+    /// NumPy's array of vectors, the documents in a .jsonl file beside it
+    Npy,
     /// A document with its vector a row
     #[cfg(feature = "parquet")]
     Parquet,

@@ -99,6 +99,7 @@ fn format(form: Form) -> Format {
         Form::LangchainJs => Format::LangChainJs,
         Form::Faiss => Format::Faiss,
         Form::Jsonl => Format::JsonLines,
+        Form::Npy => Format::Npy,
         #[cfg(feature = "parquet")]
         Form::Parquet => Format::Parquet,
     }
