@@ -304,3 +304,54 @@ fn codes_that_stand_for_infinity_are_refused() {
     assert_eq!(faiss::read(&Bytes::residual(1.0, 2.0).0[..]).unwrap().len(), 1);
     Bytes::residual(f32::MAX, f32::MAX).is_corrupt("finite");
 }
+
+fn bytes_of(name: &str) -> Vec<u8> {
+    fs::read(folder("faiss").join(name)).unwrap()
+}
+
+fn refused(bytes: &[u8]) -> String {
+    let error = faiss::read(bytes).map(|file| file.len()).unwrap_err();
+    assert_eq!(error.code(), "corrupt", "{error}");
+    error.to_string()
+}
+
+#[test]
+fn lists_that_overlap_or_lie_are_refused() {
+    let good = bytes_of("ivf_flat_l2.faiss");
+    let last = good.len() - 8;
+    let id = u64::from_le_bytes(std::array::from_fn(|i| good[last + i]));
+    let mut twice = good.clone();
+    twice[last..].copy_from_slice(&(id - 1).to_le_bytes());
+    assert!(refused(&twice).contains(&format!("id {} comes twice", id - 1)));
+    // One vector more in the first list than there is.
+    let at = good.windows(8).position(|window| window == b"ilar\x10\0\0\0").unwrap() + 4 + 8 + 8 + 4 + 8;
+    let mut longer = good.clone();
+    longer[at] += 1;
+    assert!(refused(&longer).contains("inverted lists of 600 vectors in all expected, got 601"));
+}
+
+#[test]
+fn graphs_that_lead_nowhere_are_refused() {
+    let good = bytes_of("hnsw_sq8.faiss");
+    let count_at = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| good[at + i])) as usize;
+    let probabilities = 37;
+    let starts = probabilities + 8 + 8 * count_at(probabilities);
+    let levels = starts + 8 + 4 * count_at(starts);
+    let offsets = levels + 8 + 4 * count_at(levels);
+    let neighbors = offsets + 8 + 8 * count_at(offsets);
+    let entry = neighbors + 8 + 4 * count_at(neighbors);
+    let with = |at: usize, number: i32| {
+        let mut bytes = good.clone();
+        bytes[at..at + 4].copy_from_slice(&number.to_le_bytes());
+        refused(&bytes)
+    };
+    assert!(with(neighbors + 8, 600).contains("node 0: neighbour 600 is not on level 0"));
+    assert!(with(neighbors + 8, -2).contains("neighbour -2"));
+    assert!(with(levels + 8, 9).contains("node 0: 9 levels"));
+    assert!(with(offsets + 8, 1).contains("offsets from 0"));
+    assert!(with(offsets + 16, 7).contains("node 0"));
+    assert!(with(entry, 600).contains("an entry point"));
+    assert!(with(entry, -1).contains("an entry point"));
+    assert!(with(entry + 4, 7).contains("an entry point on level 7"));
+    assert!(with(entry + 12, 0).contains("efSearch"));
+}
