@@ -10,7 +10,11 @@ use crate::error::{Error, Result};
 use crate::index::{Engine, IndexInfo, VectorIndex};
 use crate::kernel::{ScanKernel, gamma, scalar::Portable};
 use crate::metric::{Metric, norm};
+#[cfg(any(test, feature = "codes"))]
+use crate::quantize::{CodedQuery, Codes, LEAST_QUERY_NORM};
 use crate::rows::{Positions, Rows, remove_rows};
+#[cfg(any(test, feature = "codes"))]
+use crate::topk::Certain;
 use crate::topk::{Candidates, Neighbor, key, sort_and_cut};
 
 /// Rows per kernel call: the scores fit in the first-level cache.
@@ -26,6 +30,9 @@ pub struct RowStats {
     norms: Vec<f32>,
     min_norm: f32,
     max_norm: f32,
+    /// Made by the first search that they help, and kept up to date from then on.
+    #[cfg(any(test, feature = "codes"))]
+    codes: std::sync::OnceLock<Codes>,
 }
 
 impl fmt::Debug for RowStats {
@@ -41,7 +48,15 @@ impl RowStats {
     /// The statistics of no rows.
     #[must_use]
     pub fn new(metric: Metric) -> Self {
-        Self { metric, count: 0, norms: Vec::new(), min_norm: f32::INFINITY, max_norm: 0.0 }
+        Self {
+            metric,
+            count: 0,
+            norms: Vec::new(),
+            min_norm: f32::INFINITY,
+            max_norm: 0.0,
+            #[cfg(any(test, feature = "codes"))]
+            codes: std::sync::OnceLock::new(),
+        }
     }
 
     /// How vectors are compared.
@@ -56,6 +71,10 @@ impl RowStats {
             self.norms.reserve_exact(rows.len());
         }
         rows.iter().for_each(|row| self.push(norm(row)));
+        #[cfg(any(test, feature = "codes"))]
+        if let Some(codes) = self.codes.get_mut() {
+            codes.append(rows);
+        }
     }
 
     /// Takes in one row added at the end, if a store with this metric can hold it. For readers of files: one pass over the
@@ -91,6 +110,10 @@ impl RowStats {
     /// Forgets rows taken out.
     pub fn remove(&mut self, positions: &Positions) {
         self.count -= positions.len();
+        #[cfg(any(test, feature = "codes"))]
+        if let Some(codes) = self.codes.get_mut() {
+            codes.remove(positions);
+        }
         if self.metric == Metric::Cosine {
             remove_rows(&mut self.norms, 1, positions);
         }
@@ -111,7 +134,58 @@ impl RowStats {
     /// Bytes these statistics take.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        (self.norms.capacity() * size_of::<f32>()) as u64
+        let norms = (self.norms.capacity() * size_of::<f32>()) as u64;
+        #[cfg(any(test, feature = "codes"))]
+        let norms = norms + self.codes.get().map_or(0, Codes::bytes);
+        norms
+    }
+
+    /// Makes the codes that searches by this kernel will use, if they will use any. Else the first search does.
+    #[cfg(any(test, feature = "codes"))]
+    pub fn prepare(&self, kernel: &dyn ScanKernel, rows: Rows<'_>) {
+        self.codes_for(kernel, rows);
+    }
+
+    #[cfg(any(test, feature = "codes"))]
+    fn codes_for(&self, kernel: &dyn ScanKernel, rows: Rows<'_>) -> Option<&Codes> {
+        (kernel.has_fast_i8() && Codes::pay(rows.len(), rows.dim()))
+            .then(|| self.codes.get_or_init(|| Codes::of(rows)))
+    }
+
+    /// The rows of these runs that can be among the best `k`, by their codes; `None` if that is more than a few, as among rows of very unlike
+    /// lengths: reading the codes was then in vain.
+    #[cfg(any(test, feature = "codes"))]
+    fn candidates_by_code<I: Iterator<Item = Range<usize>>>(
+        &self,
+        kernel: &dyn ScanKernel,
+        codes: &Codes,
+        query: &[f32],
+        k: usize,
+        available: usize,
+        runs: impl Fn() -> I,
+    ) -> Option<Vec<usize>> {
+        // What the rest costs more than it would have by reading all rows at once: an eighth.
+        let most = (available / 16).max(4 * k + 256);
+        let coded = CodedQuery::new(self.metric, query);
+        let mut candidates = Certain::new(k);
+        let (mut products, mut intervals) = ([0i32; BLOCK], [(0.0f32, 0.0f32); BLOCK]);
+        for run in runs() {
+            for start in run.clone().step_by(BLOCK) {
+                let end = run.end.min(start + BLOCK);
+                let intervals = &mut intervals[..end - start];
+                coded.intervals(kernel, codes, start, &mut products[..end - start], intervals);
+                for (i, &(best, worst)) in intervals.iter().enumerate() {
+                    if best <= candidates.limit() {
+                        candidates.push(best, worst, start + i);
+                    }
+                }
+                if candidates.len() > most {
+                    return None;
+                }
+            }
+        }
+        let kept: Vec<usize> = candidates.positions().collect();
+        (kept.len() <= most).then_some(kept)
     }
 
     fn row_norm(&self, position: usize) -> f32 {
@@ -209,6 +283,14 @@ impl RowStats {
         if k == available || !self.scan_is_safe(rows.dim(), query_norm) {
             // Every row is wanted, or the bound does not hold: score them all by the portable kernel.
             return self.rescore(rows, query, k, runs().flatten());
+        }
+        #[cfg(any(test, feature = "codes"))]
+        if available >= BLOCK
+            && query_norm >= LEAST_QUERY_NORM
+            && let Some(codes) = self.codes_for(kernel, rows)
+            && let Some(positions) = self.candidates_by_code(kernel, codes, query, k, available, &runs)
+        {
+            return self.rescore(rows, query, k, positions.into_iter());
         }
         let mut candidates = Candidates::new(k, self.widen(rows.dim(), query_norm));
         let mut scores = [0.0f32; BLOCK];
@@ -495,6 +577,131 @@ fn needs_faiss(kind: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testkit::Generator;
 
     crate::testkit::index_suite!(FlatEngine::default());
+
+    /// The portable kernel, which claims to be fast on codes.
+    #[derive(Debug)]
+    struct OnCodes;
+
+    impl ScanKernel for OnCodes {
+        fn name(&self) -> &'static str {
+            "portable, on codes"
+        }
+
+        fn dot(&self, query: &[f32], rows: Rows<'_>, out: &mut [f32]) {
+            Portable.dot(query, rows, out);
+        }
+
+        fn l2_squared(&self, query: &[f32], rows: Rows<'_>, out: &mut [f32]) {
+            Portable.l2_squared(query, rows, out);
+        }
+
+        fn has_fast_i8(&self) -> bool {
+            true
+        }
+    }
+
+    mod on_codes {
+        use super::*;
+
+        crate::testkit::index_suite!(FlatEngine::new(Arc::new(OnCodes)));
+    }
+
+    /// Rows of a kind that makes exact search by bounds hard.
+    fn hard_rows(kind: usize, count: usize, dim: usize, random: &mut Generator) -> Vec<f32> {
+        let mut data = random.floats(count * dim);
+        let first = data[..dim].to_vec();
+        for (i, row) in data.chunks_exact_mut(dim).enumerate() {
+            match kind {
+                // Duplicates, and near ties that differ in the last bits.
+                1 => row.copy_from_slice(&first),
+                2 => {
+                    row.copy_from_slice(&first);
+                    row[i % dim] = f32::from_bits(row[i % dim].to_bits() + (i % 5) as u32);
+                }
+                // One huge row; lengths from next to nothing up; one large number in each.
+                3 if i == count / 2 => row.iter_mut().for_each(|x| *x *= 1e15),
+                4 => row.iter_mut().for_each(|x| *x *= 10f32.powi(i as i32 % 20 - 10)),
+                5 => row[i % dim] = 1000.0,
+                6 if i % 3 == 0 => row.iter_mut().for_each(|x| *x *= 1e-40),
+                7 if i % 4 == 0 => row.fill(0.0),
+                _ => {}
+            }
+        }
+        data
+    }
+
+    #[test]
+    fn search_by_codes_is_the_portable_scan_to_the_bit() {
+        let mut random = Generator::new(77);
+        let mut by_codes = 0;
+        for (count, dim) in [(3000, 32), (1500, 33), (2000, 100), (1100, 384), (1030, 4096)] {
+            for kind in 0..8 {
+                let data = hard_rows(kind, count, dim, &mut random);
+                let rows = Rows::new(&data, dim).unwrap();
+                for metric in [Metric::L2, Metric::InnerProduct, Metric::Cosine] {
+                    let zero = rows.iter().any(|row| norm(row) == 0.0);
+                    if metric == Metric::Cosine && zero {
+                        continue;
+                    }
+                    let mut stats = RowStats::new(metric);
+                    stats.append(rows);
+                    let filters = [None, Some(2), Some(5)].map(|part| {
+                        part.map(|part| Positions::try_filter(count, |p| Ok::<_, ()>(p % part == 1)).unwrap())
+                    });
+                    for round in 0..3 {
+                        let mut query = random.floats(dim);
+                        if round == 1 {
+                            query.copy_from_slice(rows.row(count / 3));
+                        }
+                        if metric == Metric::Cosine && norm(&query) == 0.0 {
+                            continue;
+                        }
+                        for among in &filters {
+                            for k in [1, 10, 100] {
+                                let found = stats.search(&OnCodes, rows, &query, k, among.as_ref());
+                                let all: Vec<usize> = match among {
+                                    Some(among) => among.iter().collect(),
+                                    None => (0..count).collect(),
+                                };
+                                let expected = stats.rescore(rows, &query, k, all.into_iter());
+                                assert_eq!(found, expected, "{metric} {count} x {dim}, kind {kind}, k {k}");
+                            }
+                        }
+                        // None where rows are so short that no bound holds.
+                        let Some(codes) = stats.codes.get() else { continue };
+                        let runs = || std::iter::once(0..count);
+                        let kept = stats.candidates_by_code(&OnCodes, codes, &query, 10, count, runs);
+                        by_codes += usize::from(kept.is_some());
+                    }
+                }
+            }
+        }
+        assert!(by_codes > 100, "{by_codes}: codes answer wherever rows differ enough");
+    }
+
+    #[test]
+    fn codes_follow_what_is_added_and_taken_out() {
+        let (count, dim) = (3000, 64);
+        let data = Generator::new(5).floats(count * dim);
+        let rows = Rows::new(&data, dim).unwrap();
+        for metric in [Metric::L2, Metric::InnerProduct, Metric::Cosine] {
+            let mut index = FlatIndex::new(dim, metric, Arc::new(OnCodes)).unwrap();
+            index.append(rows.slice(0..2000)).unwrap();
+            let query = rows.row(2500);
+            index.search(query, 5, None).unwrap();
+            let before = index.info().extra_bytes;
+            index.append(rows.slice(2000..count)).unwrap();
+            assert!(index.info().extra_bytes > before, "codes are told");
+            let gone = Positions::try_filter(count, |p| Ok::<_, ()>(p % 3 == 0)).unwrap();
+            index.remove(&gone).unwrap();
+            let mut fresh = FlatIndex::new(dim, metric, Arc::new(OnCodes)).unwrap();
+            fresh.append(index.all()).unwrap();
+            assert_eq!(index.search(query, 20, None).unwrap(), fresh.search(query, 20, None).unwrap());
+            let expected = index.stats.rescore(index.all(), query, 20, 0..index.len());
+            assert_eq!(index.search(query, 20, None).unwrap(), expected);
+        }
+    }
 }

@@ -135,7 +135,7 @@ pub struct IndexInfo {
     pub trained: bool,
     /// Bytes the vectors (or codes) take in memory, as far as the engine can tell.
     pub vector_bytes: u64,
-    /// Bytes the index takes beyond them (norms, lists).
+    /// Bytes the index takes beyond them (norms, 8-bit codes, lists).
     pub extra_bytes: u64,
     /// Search-time parameters and their values.
     pub parameters: Vec<(String, usize)>,

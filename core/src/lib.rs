@@ -44,6 +44,9 @@
 //! | [`interop`] | what others wrote: FAISS's files, LangChain's folders |
 //! | [`PortableEngine`], [`AnnIndex`] | IVF, HNSW and quantized indexes that FAISS built, searched without it |
 //! | [`text`] | splitters with LangChain's results, loaders |
+//!
+//! Feature `codes`: exact search reads 8-bit codes of the rows, where a kernel is fast on them (`twindex` turns it on). Feature `testkit`: suites for
+//! implementations of the traits.
 #![forbid(unsafe_code)]
 
 mod ann;
@@ -59,6 +62,8 @@ pub mod kernel;
 mod metric;
 mod mmr;
 mod options;
+#[cfg(any(test, feature = "codes"))]
+mod quantize;
 mod rows;
 mod store;
 #[cfg(any(test, feature = "testkit"))]

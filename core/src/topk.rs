@@ -123,3 +123,59 @@ impl<W: Fn(f32) -> f32> Candidates<W> {
         self.kept.into_iter().filter(move |&(key, _)| key <= limit).map(|(_, position)| position as usize)
     }
 }
+
+/// The candidates of a scan that knows an interval for each row: those whose best end is not worse than the k-th best worst end.
+#[cfg(any(test, feature = "codes"))]
+pub(crate) struct Certain {
+    k: usize,
+    /// The best worst ends, the worst of them on top.
+    worst: BinaryHeap<Key>,
+    limit: f32,
+    kept: Vec<(f32, u32)>,
+    prune_at: usize,
+}
+
+#[cfg(any(test, feature = "codes"))]
+impl Certain {
+    pub(crate) fn new(k: usize) -> Self {
+        Self { k, worst: BinaryHeap::new(), limit: f32::INFINITY, kept: Vec::new(), prune_at: 4 * k + 256 }
+    }
+
+    /// The worst best end that can still be in the answer.
+    #[inline]
+    pub(crate) fn limit(&self) -> f32 {
+        self.limit
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.kept.len()
+    }
+
+    #[inline]
+    pub(crate) fn push(&mut self, best: f32, worst: f32, position: usize) {
+        self.kept.push((best, position as u32));
+        if self.worst.len() < self.k {
+            self.worst.push(Key(worst));
+        } else if let Some(mut top) = self.worst.peek_mut()
+            && worst < top.0
+        {
+            *top = Key(worst);
+        }
+        if self.worst.len() == self.k
+            && let Some(top) = self.worst.peek()
+        {
+            self.limit = top.0;
+        }
+        if self.kept.len() >= self.prune_at {
+            let limit = self.limit;
+            self.kept.retain(|&(best, _)| best <= limit);
+            self.prune_at = 2 * self.kept.len() + 4 * self.k + 256;
+        }
+    }
+
+    /// Positions of all candidates, in the order they were pushed.
+    pub(crate) fn positions(self) -> impl Iterator<Item = usize> {
+        let limit = self.limit;
+        self.kept.into_iter().filter(move |&(best, _)| best <= limit).map(|(_, position)| position as usize)
+    }
+}

@@ -78,6 +78,18 @@ mod simd {
                 *out = f32::sqeuclidean(query, row).unwrap_or(f64::NAN) as f32;
             }
         }
+
+        fn has_fast_i8(&self) -> bool {
+            true
+        }
+
+        fn dot_i8(&self, query: &[i8], rows: &[i8], out: &mut [i32]) {
+            assert_eq!(query.len() * out.len(), rows.len(), "one row of codes for each result");
+            for (out, row) in out.iter_mut().zip(rows.chunks_exact(query.len().max(1))) {
+                // An integer of less than 2^31, exact in f64.
+                *out = i8::dot(query, row).unwrap_or(f64::NAN) as i32;
+            }
+        }
     }
 
     #[cfg(test)]

@@ -34,6 +34,21 @@ pub trait ScanKernel: Send + Sync + fmt::Debug {
     /// # Panics
     /// If lengths do not fit together.
     fn l2_squared(&self, query: &[f32], rows: Rows<'_>, out: &mut [f32]);
+
+    /// Whether [`dot_i8`](Self::dot_i8) is much faster than [`dot`](Self::dot), so that rows are worth coding. No unless an implementation says so.
+    #[cfg(any(test, feature = "codes"))]
+    fn has_fast_i8(&self) -> bool {
+        false
+    }
+
+    /// Exact inner products of a query with each row of codes, all from -127 to 127, `query.len()` of them a row; there are fewer than 2^16 in a row.
+    ///
+    /// # Panics
+    /// If lengths do not fit together.
+    #[cfg(any(test, feature = "codes"))]
+    fn dot_i8(&self, query: &[i8], rows: &[i8], out: &mut [i32]) {
+        scalar::dot_i8(query, rows, out);
+    }
 }
 
 /// The bound `gamma` of [`ScanKernel`] for a dimension.

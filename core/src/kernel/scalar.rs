@@ -78,6 +78,18 @@ impl ScanKernel for Portable {
     }
 }
 
+/// Exact inner products of 8-bit codes.
+///
+/// # Panics
+/// If lengths do not fit together.
+#[cfg(any(test, feature = "codes"))]
+pub fn dot_i8(query: &[i8], rows: &[i8], out: &mut [i32]) {
+    assert_eq!(query.len() * out.len(), rows.len(), "one row of codes for each result");
+    for (out, row) in out.iter_mut().zip(rows.chunks_exact(query.len().max(1))) {
+        *out = query.iter().zip(row).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

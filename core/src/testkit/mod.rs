@@ -58,6 +58,11 @@ macro_rules! __kernel_suite {
         }
 
         #[test]
+        fn kernel_is_exact_on_codes_at_every_length_and_offset() {
+            $crate::testkit::kernel_is_exact_on_codes(&$kernel);
+        }
+
+        #[test]
         fn kernel_keeps_its_error_bound() {
             $crate::testkit::kernel_keeps_its_error_bound(&$kernel);
         }
@@ -156,6 +161,34 @@ pub fn kernel_is_exact_on_integers(kernel: &dyn ScanKernel) {
                 assert_eq!(distances, expected_distances, "{} l2, dimension {dim}", kernel.name());
             },
         );
+    }
+}
+
+/// Codes are summed exactly: random ones, and those that make the sums greatest.
+///
+/// # Panics
+/// If the kernel is wrong.
+pub fn kernel_is_exact_on_codes(kernel: &dyn ScanKernel) {
+    let mut generator = Generator::new(3);
+    for dim in lengths().chain([4096]) {
+        for extreme in [false, true] {
+            let mut code = |_| match (extreme, generator.below(255) as i32 - 127) {
+                (true, code) => 127 * code.signum() as i8,
+                (false, code) => code as i8,
+            };
+            let rows: Vec<i8> = (0..5 * dim + 64).map(&mut code).collect();
+            let mut query: Vec<i8> = (0..dim).map(&mut code).collect();
+            if extreme {
+                query.copy_from_slice(&rows[..dim]);
+            }
+            for offset in [0, 1, 7, 33] {
+                let rows = &rows[offset..][..5 * dim];
+                let (mut found, mut expected) = ([0; 5], [0; 5]);
+                kernel.dot_i8(&query, rows, &mut found);
+                crate::kernel::scalar::dot_i8(&query, rows, &mut expected);
+                assert_eq!(found, expected, "{} codes, dimension {dim}, offset {offset}", kernel.name());
+            }
+        }
     }
 }
 

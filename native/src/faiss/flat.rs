@@ -84,6 +84,7 @@ impl FaissFlat {
     /// [`scan`](Self::scan) of all rows on all cores.
     fn scan_in_parts(&self, query: &[f32], k: usize) -> Vec<Neighbor> {
         let rows = self.all();
+        self.stats.prepare(&*self.kernel, rows);
         let parts = (size_of_val(rows.data()) / PART).clamp(1, rayon::current_num_threads());
         let len = rows.len().div_ceil(parts);
         let mut found: Vec<Neighbor> = (0..parts)
