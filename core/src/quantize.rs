@@ -19,9 +19,9 @@ use crate::kernel::{ScanKernel, gamma};
 use crate::metric::{Metric, norm};
 use crate::rows::{Positions, Rows, remove_rows};
 
-/// Fewer rows, or shorter ones, are scanned as they are: codes would not pay.
+/// Fewer rows, or shorter ones, are scanned as they are: codes would not pay. So are rows so long that a sum of products might leave an `i32`.
 const LEAST_ROWS: usize = 1024;
-const LEAST_DIM: usize = 32;
+const DIMS: std::ops::Range<usize> = 32..1 << 16;
 
 /// A row whose scale would be below this counts as nothing, which its error bound says: the product of two such scales loses precision to underflow.
 const LEAST_SCALE: f32 = 1e-15;
@@ -69,7 +69,7 @@ fn up(x: f32) -> f32 {
 impl Codes {
     /// Whether rows of this shape are worth coding.
     pub(crate) fn pay(count: usize, dim: usize) -> bool {
-        count >= LEAST_ROWS && dim >= LEAST_DIM
+        count >= LEAST_ROWS && DIMS.contains(&dim)
     }
 
     pub(crate) fn of(rows: Rows<'_>) -> Self {

@@ -147,8 +147,18 @@ impl Certain {
         self.limit
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.kept.len()
+    /// Whether there are more than so many candidates; those that have dropped out since are forgotten first.
+    pub(crate) fn exceeds(&mut self, most: usize) -> bool {
+        if self.kept.len() > most {
+            self.prune();
+        }
+        self.kept.len() > most
+    }
+
+    fn prune(&mut self) {
+        let limit = self.limit;
+        self.kept.retain(|&(best, _)| best <= limit);
+        self.prune_at = 2 * self.kept.len() + 4 * self.k + 256;
     }
 
     #[inline]
@@ -167,9 +177,7 @@ impl Certain {
             self.limit = top.0;
         }
         if self.kept.len() >= self.prune_at {
-            let limit = self.limit;
-            self.kept.retain(|&(best, _)| best <= limit);
-            self.prune_at = 2 * self.kept.len() + 4 * self.k + 256;
+            self.prune();
         }
     }
 

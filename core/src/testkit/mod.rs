@@ -88,6 +88,76 @@ macro_rules! __kernel_suite {
     };
 }
 
+/// Rows of a kind that makes exact search by bounds hard: 0 to 7.
+fn hard_rows(kind: usize, count: usize, dim: usize, random: &mut Generator) -> Vec<f32> {
+    let mut data = random.floats(count * dim);
+    let first = data[..dim].to_vec();
+    for (i, row) in data.chunks_exact_mut(dim).enumerate() {
+        match kind {
+            // Duplicates, and near ties that differ in the last bits.
+            1 => row.copy_from_slice(&first),
+            2 => {
+                row.copy_from_slice(&first);
+                row[i % dim] = f32::from_bits(row[i % dim].to_bits() + (i % 5) as u32);
+            }
+            // One huge row; lengths from next to nothing up; one large number in each; denormals; zeros.
+            3 if i == count / 2 => row.iter_mut().for_each(|x| *x *= 1e15),
+            4 => row.iter_mut().for_each(|x| *x *= 10f32.powi(i as i32 % 20 - 10)),
+            5 => row[i % dim] = 1000.0,
+            6 if i % 3 == 0 => row.iter_mut().for_each(|x| *x *= 1e-40),
+            7 if i % 4 == 0 => row.fill(0.0),
+            _ => {}
+        }
+    }
+    data
+}
+
+/// What comes back is what the portable kernel finds among all rows, to the bit, however hard they make it: every metric, filters, many dimensions.
+///
+/// # Panics
+/// If the index is wrong.
+pub fn index_is_exact_on_hard_rows(engine: &dyn Engine) {
+    for (count, dim) in [(1100, 1), (1100, 3), (3000, 32), (1500, 33), (1100, 384), (1030, 1024)] {
+        index_is_exact_on_hard_rows_of(engine, count, dim);
+    }
+}
+
+/// [`index_is_exact_on_hard_rows`] for so many rows of this dimension.
+///
+/// # Panics
+/// If the index is wrong.
+pub fn index_is_exact_on_hard_rows_of(engine: &dyn Engine, count: usize, dim: usize) {
+    let mut random = Generator::new(77 + dim as u64);
+    for kind in 0..8 {
+        let data = hard_rows(kind, count, dim, &mut random);
+        let rows = Rows::new(&data, dim).expect("rows");
+        for metric in [Metric::L2, Metric::InnerProduct, Metric::Cosine] {
+            if metric == Metric::Cosine && rows.iter().any(|row| norm(row) == 0.0) {
+                continue;
+            }
+            let mut index = engine.create("Flat", dim, metric).expect("a flat index");
+            index.append(rows).expect("rows that can be stored");
+            let mut stats = crate::flat::RowStats::new(metric);
+            stats.append(rows);
+            let part = |part| Positions::try_filter(count, |p| Ok::<_, ()>(p % part == 1)).expect("no error");
+            let mut query = random.floats(dim);
+            for (among, k) in [(None, 1), (None, 10), (None, 100), (Some(part(2)), 10), (Some(part(5)), 10)] {
+                if k == 100 {
+                    query.copy_from_slice(rows.row(count / 3));
+                }
+                if metric == Metric::Cosine && norm(&query) == 0.0 {
+                    continue;
+                }
+                let all: Vec<usize> =
+                    among.as_ref().map_or_else(|| (0..count).collect(), |among| among.iter().collect());
+                let expected = stats.rescore(rows, &query, k, all.into_iter());
+                let found = index.search(&query, k, among.as_ref()).expect("a search");
+                assert_eq!(found, expected, "{metric} {count} x {dim}, rows of kind {kind}, k {k}");
+            }
+        }
+    }
+}
+
 /// Runs the index suite as tests on an engine's `Flat` kind.
 #[macro_export]
 #[doc(hidden)]
@@ -101,6 +171,11 @@ macro_rules! __index_suite {
         #[test]
         fn index_breaks_ties_by_position_at_the_cut() {
             $crate::testkit::index_breaks_ties_by_position(&$engine);
+        }
+
+        #[test]
+        fn index_is_exact_on_hard_rows() {
+            $crate::testkit::index_is_exact_on_hard_rows(&$engine);
         }
 
         #[test]

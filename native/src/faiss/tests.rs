@@ -160,6 +160,11 @@ fn every_kind_comes_back_from_its_bytes() {
 }
 
 #[test]
+fn long_rows_are_searched_exactly() {
+    twindex_core::testkit::index_is_exact_on_hard_rows_of(&engine(), 1030, 4096);
+}
+
+#[test]
 fn the_same_bytes_answer_alike_with_faiss_and_without() {
     let (dim, count) = (16, 2000);
     let data = clustered(count, dim);
