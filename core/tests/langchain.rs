@@ -281,15 +281,30 @@ fn values_that_metadata_cannot_hold_are_refused_with_their_document() {
         doubled.extend([b'0', b']', b'q', i, b'(', b'h', i - 1, b'h', i - 1, b'e']);
     }
     doubled.push(b's');
+    // The same with a long integer, and with a key that is a long tuple, which take more than their place to write.
+    let doubled_of = |leaf: &[u8]| {
+        let mut bomb = [&b"}X\x01\0\0\0k"[..], leaf, b"q\0"].concat();
+        bomb.extend(b"0]q\x01(h\0h\0e");
+        for i in 2..24u8 {
+            bomb.extend([b'0', b']', b'q', i, b'(', b'h', i - 1, b'h', i - 1, b'e']);
+        }
+        bomb.push(b's');
+        bomb
+    };
+    let integers = doubled_of(&[&b"\x8b"[..], &1000i32.to_le_bytes(), &[1; 1000]].concat());
+    let tuples = doubled_of(&[&b"}("[..], &b"K\x07".repeat(3000), b"tK\x01s"].concat());
     let cycle = b"}q\0X\x01\0\0\0kh\0s";
     let huge = [&b"}X\x01\0\0\0k\x8b"[..], &2000i32.to_le_bytes(), &[1; 2000], b"s"].concat();
     for (metadata, why) in [
         (&[&b"}X\x01\0\0\0k"[..], &nested, b"s"].concat()[..], "96 levels"),
         (&doubled, "refer to each other"),
+        (&integers, "refer to each other"),
+        (&tuples, "refer to each other"),
         (cycle, "in itself"),
         (&huge, "an integer of 2000 bytes"),
         (b"}(K\x01NX\x01\0\0\x001Nu", "two keys"),
         (b"}X\x01\0\0\0kcdatetime\ndate\nC\x04\x07\xd0\x0d\x01\x85Rs", "a date"),
+        (b"}X\x01\0\0\0kcdatetime\ndate\nC\x04\x07\xe7\x02\x1d\x85Rs", "a date"),
         (b"}X\x01\0\0\0kcuuid\nUUID\n)\x81s", "a UUID"),
         (b"}X\x01\0\0\0kcdecimal\nDecimal\n)Rs", "a Decimal"),
         (b"}X\x01\0\0\0kcdatetime\ndate\ns", "itself as a value"),
@@ -310,6 +325,11 @@ fn an_index_and_a_docstore_that_do_not_belong_together_are_refused() {
     missing[end - 4] = b'b';
     let error = open_folder(&index_of(1), &missing, &ImportOptions::new()).unwrap_err();
     assert!(error.to_string().contains("position 0: its id \"b\" is not in the docstore"), "{error}");
+    // A key that is the number 1 is not the key "1".
+    let mut number = with_metadata(b"}");
+    number.splice(end - 9..end - 3, *b"K\x01");
+    let error = open_folder(&index_of(1), &number, &ImportOptions::new()).unwrap_err();
+    assert!(error.to_string().contains("position 0: its id 1 is not in the docstore"), "{error}");
     let mut moved = with_metadata(b"}");
     moved[end - 10] = 5;
     let error = open_folder(&index_of(1), &moved, &ImportOptions::new()).unwrap_err();

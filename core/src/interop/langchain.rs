@@ -146,6 +146,7 @@ fn documents(
             let id = match key {
                 Key::None => "None".into(),
                 Key::Text(text) => format!("{text:?}"),
+                Key::Other(text) => text,
             };
             return pickle::corrupt(format!(
                 "position {position}: its id {id} is not in the docstore, or comes twice"
@@ -153,7 +154,7 @@ fn documents(
         };
         let (page_content, metadata) = document_parts(pickle, &mut converter, document, position)?;
         let id = match key {
-            Key::Text(text) => text,
+            Key::Text(text) | Key::Other(text) => text,
             Key::None => {
                 converter.count("id None to a new uuid");
                 ids.next_id()
@@ -176,11 +177,13 @@ fn document_parts(
     position: usize,
 ) -> Result<(String, Metadata)> {
     let fields = match pickle.get(document) {
-        Object::Made { by: Global::Document, state: Some(state), .. } => pickle.entry(*state, "__dict__"),
+        Object::Made { by: Global::Document, state: Some(state), .. } => {
+            converter.entry(*state, "__dict__")?
+        }
         _ => None,
     };
     let (content, metadata) = match fields {
-        Some(fields) => (pickle.entry(fields, "page_content"), pickle.entry(fields, "metadata")),
+        Some(fields) => (converter.entry(fields, "page_content")?, converter.entry(fields, "metadata")?),
         None => {
             let got = pickle.describe(document);
             return pickle::corrupt(format!("position {position}: a Document expected, got {got}"));

@@ -24,7 +24,7 @@ struct JsDocument {
     #[serde(rename = "pageContent")]
     page_content: String,
     #[serde(default)]
-    metadata: Metadata,
+    metadata: Option<Metadata>,
     #[serde(default)]
     id: Option<Json>,
 }
@@ -72,7 +72,7 @@ pub fn read_folder(
         documents.push(Document {
             id: Some(key.clone()),
             page_content: document.page_content,
-            metadata: document.metadata,
+            metadata: document.metadata.unwrap_or_default(),
         });
     }
     if other_ids > 0 {

@@ -23,6 +23,8 @@ const BUDGET_FACTOR: usize = 64;
 pub(crate) enum Key {
     None,
     Text(String),
+    /// Of another type, as `str()` gives it: `1` is not `"1"`.
+    Other(String),
 }
 
 /// Turns values of a pickle into metadata, and counts what changed its type on the way.
@@ -51,6 +53,20 @@ impl<'p, 'a> Converter<'p, 'a> {
             }
             None => corrupt("its values refer to each other so often that they would fill the memory".into()),
         }
+    }
+
+    /// The value under a text key of a dict, of which the whole is looked at.
+    pub(crate) fn entry(&mut self, dict: Id, key: &str) -> Result<Option<Id>> {
+        if let Object::Dict(entries) = self.pickle.get(dict) {
+            self.spend(entries.len() * 8)?;
+        }
+        Ok(self.pickle.entry(dict, key))
+    }
+
+    /// An integer past 64 bits in decimal, which takes time in the square of its length.
+    fn decimal(&mut self, negative: bool, magnitude: Vec<u8>) -> Result<String> {
+        self.spend(magnitude.len() * magnitude.len() / 4 + 64)?;
+        decimal(negative, magnitude)
     }
 
     /// A text; lone surrogates, which UTF-8 does not have, become U+FFFD.
@@ -91,7 +107,7 @@ impl<'p, 'a> Converter<'p, 'a> {
             _ => {
                 let text = self.key_text(id)?;
                 self.count("id to string");
-                Key::Text(text)
+                Key::Other(text)
             }
         })
     }
@@ -202,7 +218,7 @@ impl<'p, 'a> Converter<'p, 'a> {
             }
         }
         self.count("integer past 64 bits to string");
-        Ok(Value::String(decimal(negative, magnitude)?))
+        Ok(Value::String(self.decimal(negative, magnitude)?))
     }
 
     fn base64(&mut self, id: Id) -> Result<Value> {
@@ -263,8 +279,9 @@ impl<'p, 'a> Converter<'p, 'a> {
 
     fn date(&self, args: &[Id]) -> Result<String> {
         let [high, low, month, day] = self.fixed(args.first(), "a date")?;
-        check(args.len() == 1 && (1..=12).contains(&month) && (1..=31).contains(&day), "a date")?;
-        Ok(format!("{:04}-{month:02}-{day:02}", u16::from_be_bytes([high, low])))
+        let year = u16::from_be_bytes([high, low]);
+        check(args.len() == 1 && is_day(year, month, day), "a date")?;
+        Ok(format!("{year:04}-{month:02}-{day:02}"))
     }
 
     /// As Python's `isoformat()`.
@@ -273,11 +290,10 @@ impl<'p, 'a> Converter<'p, 'a> {
             self.fixed(args.first(), "a datetime")?;
         // The top bit of the month is `fold`, which ISO 8601 does not write.
         let month = month & 0x7f;
-        let fits =
-            (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24 && minute < 60 && second < 60;
+        let year = u16::from_be_bytes([y1, y2]);
+        let fits = is_day(year, month, day) && hour < 24 && minute < 60 && second < 60;
         let micros = u32::from_be_bytes([0, m1, m2, m3]);
         check(fits && micros < 1_000_000 && args.len() <= 2, "a datetime")?;
-        let year = u16::from_be_bytes([y1, y2]);
         let mut text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}");
         if micros != 0 {
             let _ = write!(text, ".{micros:06}");
@@ -343,8 +359,11 @@ impl<'p, 'a> Converter<'p, 'a> {
         Ok(if path.is_empty() { ".".into() } else { path })
     }
 
-    fn uuid(&self, state: Option<Id>) -> Result<String> {
-        let number = state.and_then(|state| self.pickle.entry(state, "int"));
+    fn uuid(&mut self, state: Option<Id>) -> Result<String> {
+        let number = match state {
+            Some(state) => self.entry(state, "int")?,
+            None => None,
+        };
         let number = match number.map(|id| self.pickle.get(id)) {
             Some(Object::Int(n)) => u128::try_from(*n).ok(),
             Some(Object::Long(bytes)) => {
@@ -421,10 +440,11 @@ impl<'p, 'a> Converter<'p, 'a> {
             Object::Int(n) => n.to_string(),
             Object::Long(bytes) => {
                 let (negative, magnitude) = magnitude(bytes);
-                decimal(negative, magnitude)?
+                self.decimal(negative, magnitude)?
             }
             Object::Float(x) => float_text(*x),
             Object::Tuple(items) => {
+                self.spend(items.len() * 32)?;
                 let items: Result<Vec<String>> = items.iter().map(|&item| self.repr(item)).collect();
                 let items = items?;
                 let comma = if items.len() == 1 { "," } else { "" };
@@ -489,6 +509,19 @@ impl<'p, 'a> Converter<'p, 'a> {
 /// A value that metadata cannot hold; the caller adds whose it is.
 fn refuse<T>(reason: String) -> Result<T> {
     Err(Error::Corrupt { section: "metadata", reason })
+}
+
+/// Whether there is such a day in Python's calendar, which is Gregorian from year 1 to 9999.
+fn is_day(year: u16, month: u8, day: u8) -> bool {
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let days = match month {
+        2 if leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => 0,
+    };
+    (1..=9999).contains(&year) && (1..=days).contains(&day)
 }
 
 fn check(fits: bool, what: &str) -> Result<()> {
