@@ -14,7 +14,7 @@ const read = (/** @type {string[]} */ ...path) => readFileSync(join(repository, 
 
 test('the package exports what its types say', () => {
   const { packageRoot: _, ...exported } = twindex;
-  assert.deepEqual(Object.keys(exported).sort(), ['VectorStore', 'VectorStoreError', 'init', 'version']);
+  assert.deepEqual(Object.keys(exported).sort(), ['VectorStore', 'VectorStoreError', 'init', 'initInterop', 'version']);
   assert.equal(VectorStore.name, 'VectorStore');
 });
 

@@ -30,6 +30,13 @@ const METHODS = {
   mergeFrom: async (store) => store.mergeFrom(await VectorStore.create()),
   serialize: (store) => store.serialize(),
   save: (store) => store.save('never saved'),
+  toLangChain: (store) => store.toLangChain(),
+  importReport: (store) => store.importReport(),
+  // A flat index has none, which it says.
+  setSearchParameter: (store) =>
+    store.setSearchParameter('nprobe', 1).catch((error) => {
+      if (error.code !== 'unsupported_by_index') throw error;
+    }),
   count: (store) => store.count(),
   ids: (store) => store.ids(),
   getVector: (store) => store.getVector('a'),

@@ -115,26 +115,6 @@ export class VectorStore {
     return store;
   }
 
-  /** @param {object | null} [options] */
-  async toLangChain(options) {
-    const given = known(optionsOf(options), ['format', 'indexName']);
-    return (await readyInterop()).write(await this.serialize(), given);
-  }
-
-  async importReport() {
-    this.#open();
-    return this.#report;
-  }
-
-  /**
-   * @param {string} name
-   * @param {number} value
-   */
-  async setSearchParameter(name, value) {
-    const inner = this.#open();
-    await (await readyInterop()).setParameter(inner, name, value);
-  }
-
   /**
    * @param {string} name
    * @param {unknown} [embeddings]
@@ -283,6 +263,27 @@ export class VectorStore {
   async save(name, options) {
     const where = storageOptions(options);
     await getPlatform().storage.save(name, [await this.serialize()], where);
+  }
+
+  /** @param {object | null} [options] */
+  async toLangChain(options) {
+    const given = known(optionsOf(options), ['format', 'indexName']);
+    const [interop, bytes] = await Promise.all([readyInterop(), this.serialize()]);
+    return interop.write(bytes, given);
+  }
+
+  async importReport() {
+    this.#open();
+    return this.#report;
+  }
+
+  /**
+   * @param {string} name
+   * @param {number} value
+   */
+  async setSearchParameter(name, value) {
+    const inner = this.#open();
+    await (await readyInterop()).setParameter(inner, name, value);
   }
 
   count() {
