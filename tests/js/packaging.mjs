@@ -13,6 +13,7 @@ import { copyFileSync, existsSync, readFileSync, readdirSync, renameSync } from 
 import { createServer } from 'node:net';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
@@ -35,6 +36,7 @@ const REPOSITORY = resolve(fileURLToPath(import.meta.url), '../../..');
 const LANGCHAIN = { '@langchain/core': '@langchain/core' };
 const VITE = 'node_modules/vite/bin/vite.js';
 const NEXT = 'node_modules/next/dist/bin/next';
+const HUNG_AFTER_MS = 15 * 60_000;
 
 /** @type {BrowserName[]} */
 const BROWSERS = ['chromium', 'firefox'];
@@ -378,6 +380,15 @@ async function get(url) {
   return answer.json();
 }
 
+/**
+ * Rejects when an environment has taken a hundred times as long as any of them needs: a tool that waits for
+ * something that will not come is named, and takes nothing from what follows.
+ */
+async function hung() {
+  await sleep(HUNG_AFTER_MS, undefined, { ref: false });
+  throw new Error(`it still ran after ${HUNG_AFTER_MS / 60_000} minutes`);
+}
+
 let passed = 0;
 let failed = 0;
 try {
@@ -385,7 +396,7 @@ try {
     if (positionals.length > 0 && !positionals.some((word) => name.includes(word))) continue;
     const started = performance.now();
     try {
-      await check();
+      await Promise.race([check(), hung()]);
       passed++;
       console.log(`ok    ${name} (${((performance.now() - started) / 1000).toFixed(1)} s)`);
     } catch (error) {

@@ -141,14 +141,17 @@ export class Project {
     });
   }
 
-  /** Ends what still runs. */
+  /**
+   * Ends what still runs, at once. Asked to end, `next start` waits for every connection to close, and a browser
+   * keeps those that it opened in advance and never used for as long as it likes.
+   */
   async stop() {
     await Promise.all(
       [...this.#running].map(
         (child) =>
           new Promise((ended) => {
-            child.once('close', ended);
-            child.kill();
+            child.once('exit', ended);
+            child.kill('SIGKILL');
           }),
       ),
     );
@@ -171,7 +174,7 @@ export class Project {
     });
     child.stderr.setEncoding('utf8').on('data', (text) => (printed.all += text));
     this.#running.add(child);
-    child.once('close', () => this.#running.delete(child));
+    child.once('exit', () => this.#running.delete(child));
     return { child, printed };
   }
 }
