@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::flat::RowStats;
+use crate::exact::RowStats;
 use crate::kernel::ScanKernel;
 use crate::metric::Metric;
 use crate::rows::{Positions, Rows};

@@ -218,16 +218,28 @@ impl Positions {
 
     /// The positions, ascending.
     pub fn iter(&self) -> impl Iterator<Item = usize> {
-        self.words.iter().enumerate().flat_map(|(at, &word)| {
+        self.iter_within(0..usize::MAX)
+    }
+
+    fn iter_within(&self, range: std::ops::Range<usize>) -> impl Iterator<Item = usize> {
+        let first = (range.start / 64).min(self.words.len());
+        let last = range.end.div_ceil(64).clamp(first, self.words.len());
+        let words = self.words[first..last].iter().enumerate().flat_map(move |(at, &word)| {
             std::iter::successors(Some(word), |rest| Some(rest & rest.wrapping_sub(1)))
                 .take_while(|&rest| rest != 0)
-                .map(move |rest| at * 64 + rest.trailing_zeros() as usize)
-        })
+                .map(move |rest| (first + at) * 64 + rest.trailing_zeros() as usize)
+        });
+        words.filter(move |position| range.contains(position))
     }
 
     /// The positions as ranges of consecutive ones, ascending.
     pub fn runs(&self) -> impl Iterator<Item = std::ops::Range<usize>> {
-        let mut positions = self.iter().peekable();
+        self.runs_within(0..usize::MAX)
+    }
+
+    /// The positions that lie in a range, as ranges of consecutive ones, ascending.
+    pub fn runs_within(&self, range: std::ops::Range<usize>) -> impl Iterator<Item = std::ops::Range<usize>> {
+        let mut positions = self.iter_within(range).peekable();
         std::iter::from_fn(move || {
             let start = positions.next()?;
             let mut end = start + 1;

@@ -53,7 +53,7 @@ pub fn sort_and_cut(metric: Metric, neighbors: &mut Vec<Neighbor>, k: usize) {
     neighbors.truncate(k);
 }
 
-#[derive(PartialEq)]
+#[derive(Debug, PartialEq)]
 struct Key(f32);
 
 impl Eq for Key {}
@@ -126,6 +126,7 @@ impl<W: Fn(f32) -> f32> Candidates<W> {
 
 /// The candidates of a scan that knows an interval for each row: those whose best end is not worse than the k-th best worst end.
 #[cfg(any(test, feature = "codes"))]
+#[derive(Debug)]
 pub(crate) struct Certain {
     k: usize,
     /// The best worst ends, the worst of them on top.

@@ -9,7 +9,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::flat::{FlatEngine, RowStats};
+use crate::exact::RowStats;
+use crate::flat::FlatEngine;
 use crate::index::{Engine, IndexInfo, VectorIndex};
 use crate::interop::faiss;
 use crate::kernel::{ScanKernel, scalar::Portable};

@@ -4,7 +4,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 
 use super::{Section, verify_checksum};
 use crate::error::{Error, Result};
-use crate::flat::RowStats;
+use crate::exact::RowStats;
 use crate::metric::Metric;
 
 /// Hashes, checks and measures the vectors section as it is read: one pass over it in place of three.

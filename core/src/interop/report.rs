@@ -9,7 +9,7 @@ use super::faiss::FaissFile;
 use crate::document::{Document, IdSource};
 use crate::documents::Documents;
 use crate::error::{Error, Result};
-use crate::flat::RowStats;
+use crate::exact::RowStats;
 use crate::index::Engine;
 use crate::metric::Metric;
 use crate::rows::Rows;

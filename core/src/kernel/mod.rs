@@ -41,13 +41,92 @@ pub trait ScanKernel: Send + Sync + fmt::Debug {
         false
     }
 
-    /// Exact inner products of a query with each row of codes, all from -127 to 127, `query.len()` of them a row; there are fewer than 2^16 in a row.
+    /// The greatest code, by size, of the queries that [`dot_i8`](Self::dot_i8) takes: 127, or 63 where instructions take no more.
+    #[cfg(any(test, feature = "codes"))]
+    fn most_query_code(&self) -> i8 {
+        127
+    }
+
+    /// Exact inner products of the codes of each query with each row: `queries` has `rows.dim()` of them for each, and `out` one result
+    /// for each query and row, row after row of the first query, then of the second.
     ///
     /// # Panics
     /// If lengths do not fit together.
     #[cfg(any(test, feature = "codes"))]
-    fn dot_i8(&self, query: &[i8], rows: &[i8], out: &mut [i32]) {
-        scalar::dot_i8(query, rows, out);
+    fn dot_i8(&self, queries: &[i8], rows: CodeRows<'_>, out: &mut [i32]) {
+        scalar::dot_i8(queries, rows, out);
+    }
+
+    /// How many threads one search may use.
+    fn threads(&self) -> usize {
+        1
+    }
+
+    /// Runs tasks 0 to `count`, on these threads, and returns when all are done.
+    fn spread(&self, count: usize, run: &(dyn Fn(usize) + Sync)) {
+        (0..count).for_each(run);
+    }
+}
+
+/// Codes of rows side by side, from -127 to 127, fewer than 2^16 a row, and the sum of the codes of each row.
+#[cfg(any(test, feature = "codes"))]
+#[derive(Debug, Clone, Copy)]
+pub struct CodeRows<'a> {
+    dim: usize,
+    codes: &'a [i8],
+    sums: &'a [i32],
+}
+
+#[cfg(any(test, feature = "codes"))]
+impl<'a> CodeRows<'a> {
+    /// Sees codes as rows of `dim`.
+    ///
+    /// # Panics
+    /// If there are not `dim` codes for each sum, or `dim` is 0 or 2^16 or more.
+    #[must_use]
+    pub fn new(dim: usize, codes: &'a [i8], sums: &'a [i32]) -> Self {
+        assert!((1..1 << 16).contains(&dim) && codes.len() == dim * sums.len(), "rows of codes");
+        Self { dim, codes, sums }
+    }
+
+    /// Codes a row.
+    #[must_use]
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// How many rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.sums.len()
+    }
+
+    /// Whether there is no row.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.sums.is_empty()
+    }
+
+    /// All codes, row after row.
+    #[must_use]
+    pub fn codes(&self) -> &'a [i8] {
+        self.codes
+    }
+
+    /// The sum of the codes of each row.
+    #[must_use]
+    pub fn sums(&self) -> &'a [i32] {
+        self.sums
+    }
+
+    /// Asserts what every kernel needs.
+    ///
+    /// # Panics
+    /// If `queries` are not codes of whole queries, or `out` has no slot for each query and row.
+    pub fn assert_shapes(&self, queries: &[i8], out: &[i32]) {
+        let count = queries.len() / self.dim;
+        assert_eq!(count * self.dim, queries.len(), "whole queries");
+        assert_eq!(count * self.len(), out.len(), "one result for each query and row");
     }
 }
 

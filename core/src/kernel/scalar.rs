@@ -4,6 +4,8 @@
 //! `(a0 + a1) + (a2 + a3)`, the lanes `(l0 + l1) + (l2 + l3)`, then the tail one by one. No FMA. Written so, plain
 //! Rust, SSE and wasm SIMD agree bit for bit.
 
+#[cfg(any(test, feature = "codes"))]
+use super::CodeRows;
 use super::{ScanKernel, assert_shapes};
 use crate::rows::Rows;
 
@@ -78,15 +80,20 @@ impl ScanKernel for Portable {
     }
 }
 
-/// Exact inner products of 8-bit codes.
+/// Exact inner products of 8-bit codes: see [`ScanKernel::dot_i8`].
 ///
 /// # Panics
 /// If lengths do not fit together.
 #[cfg(any(test, feature = "codes"))]
-pub fn dot_i8(query: &[i8], rows: &[i8], out: &mut [i32]) {
-    assert_eq!(query.len() * out.len(), rows.len(), "one row of codes for each result");
-    for (out, row) in out.iter_mut().zip(rows.chunks_exact(query.len().max(1))) {
-        *out = query.iter().zip(row).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum();
+pub fn dot_i8(queries: &[i8], rows: CodeRows<'_>, out: &mut [i32]) {
+    rows.assert_shapes(queries, out);
+    if rows.is_empty() {
+        return;
+    }
+    for (query, out) in queries.chunks_exact(rows.dim()).zip(out.chunks_exact_mut(rows.len())) {
+        for (out, row) in out.iter_mut().zip(rows.codes().chunks_exact(rows.dim())) {
+            *out = query.iter().zip(row).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum();
+        }
     }
 }
 

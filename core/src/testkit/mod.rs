@@ -9,7 +9,7 @@ pub mod fixtures;
 
 use crate::index::Engine;
 use crate::kernel::scalar::Portable;
-use crate::kernel::{ScanKernel, gamma};
+use crate::kernel::{CodeRows, ScanKernel, gamma};
 use crate::metric::{Metric, norm};
 use crate::rows::{Positions, Rows};
 use crate::topk::Neighbor;
@@ -44,6 +44,47 @@ impl Generator {
     /// Floats in -1..1.
     pub fn floats(&mut self, count: usize) -> Vec<f32> {
         (0..count).map(|_| self.float()).collect()
+    }
+}
+
+/// The portable kernel, which claims to be fast on codes.
+#[derive(Debug, Clone, Copy)]
+pub struct OnCodes {
+    /// See [`ScanKernel::most_query_code`].
+    pub most_query_code: i8,
+    /// How many parts searches are split into, one after the other.
+    pub threads: usize,
+}
+
+impl Default for OnCodes {
+    fn default() -> Self {
+        Self { most_query_code: 127, threads: 1 }
+    }
+}
+
+impl ScanKernel for OnCodes {
+    fn name(&self) -> &'static str {
+        "portable, on codes"
+    }
+
+    fn dot(&self, query: &[f32], rows: Rows<'_>, out: &mut [f32]) {
+        Portable.dot(query, rows, out);
+    }
+
+    fn l2_squared(&self, query: &[f32], rows: Rows<'_>, out: &mut [f32]) {
+        Portable.l2_squared(query, rows, out);
+    }
+
+    fn has_fast_i8(&self) -> bool {
+        true
+    }
+
+    fn most_query_code(&self) -> i8 {
+        self.most_query_code
+    }
+
+    fn threads(&self) -> usize {
+        self.threads
     }
 }
 
@@ -137,8 +178,8 @@ pub fn index_is_exact_on_hard_rows_of(engine: &dyn Engine, count: usize, dim: us
             }
             let mut index = engine.create("Flat", dim, metric).expect("a flat index");
             index.append(rows).expect("rows that can be stored");
-            let mut stats = crate::flat::RowStats::new(metric);
-            stats.append(rows);
+            let mut stats = crate::exact::RowStats::new(metric);
+            stats.append(&Portable, rows);
             let part = |part| Positions::try_filter(count, |p| Ok::<_, ()>(p % part == 1)).expect("no error");
             let mut query = random.floats(dim);
             for (among, k) in [(None, 1), (None, 10), (None, 100), (Some(part(2)), 10), (Some(part(5)), 10)] {
@@ -239,29 +280,39 @@ pub fn kernel_is_exact_on_integers(kernel: &dyn ScanKernel) {
     }
 }
 
-/// Codes are summed exactly: random ones, and those that make the sums greatest.
+/// Codes are summed exactly, for one query and for several: random ones, and those that make the sums greatest.
 ///
 /// # Panics
 /// If the kernel is wrong.
 pub fn kernel_is_exact_on_codes(kernel: &dyn ScanKernel) {
+    const ROWS: usize = 11;
+    const QUERIES: usize = 7;
     let mut generator = Generator::new(3);
     for dim in lengths().chain([4096]) {
         for extreme in [false, true] {
-            let mut code = |_| match (extreme, generator.below(255) as i32 - 127) {
-                (true, code) => 127 * code.signum() as i8,
-                (false, code) => code as i8,
+            let mut code = |most: i8| {
+                let code = (generator.below(2 * most as usize + 1) as i32 - i32::from(most)) as i8;
+                if extreme { most * code.signum() } else { code }
             };
-            let rows: Vec<i8> = (0..5 * dim + 64).map(&mut code).collect();
-            let mut query: Vec<i8> = (0..dim).map(&mut code).collect();
+            let all: Vec<i8> = (0..ROWS * dim + 64).map(|_| code(127)).collect();
+            let most = kernel.most_query_code();
+            let mut queries: Vec<i8> = (0..QUERIES * dim).map(|_| code(most)).collect();
             if extreme {
-                query.copy_from_slice(&rows[..dim]);
+                // The same signs as a row, so that nothing cancels.
+                queries.iter_mut().zip(&all).for_each(|(query, row)| *query = most * row.signum());
             }
             for offset in [0, 1, 7, 33] {
-                let rows = &rows[offset..][..5 * dim];
-                let (mut found, mut expected) = ([0; 5], [0; 5]);
-                kernel.dot_i8(&query, rows, &mut found);
-                crate::kernel::scalar::dot_i8(&query, rows, &mut expected);
-                assert_eq!(found, expected, "{} codes, dimension {dim}, offset {offset}", kernel.name());
+                let codes = &all[offset..][..ROWS * dim];
+                let sum = |row: &[i8]| row.iter().map(|&code| i32::from(code)).sum();
+                let sums: Vec<i32> = codes.chunks_exact(dim).map(sum).collect();
+                for (asked, rows) in [(1, ROWS), (1, 3), (2, 4), (4, 4), (QUERIES, ROWS), (5, 0)] {
+                    let (queries, count) = (&queries[..asked * dim], asked * rows);
+                    let rows = CodeRows::new(dim, &codes[..rows * dim], &sums[..rows]);
+                    let (mut found, mut expected) = (vec![0; count], vec![0; count]);
+                    kernel.dot_i8(queries, rows, &mut found);
+                    crate::kernel::scalar::dot_i8(queries, rows, &mut expected);
+                    assert_eq!(found, expected, "{} codes, dimension {dim}, offset {offset}", kernel.name());
+                }
             }
         }
     }

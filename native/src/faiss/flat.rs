@@ -11,15 +11,12 @@ use twindex_core::{
 
 use super::ffi::{Narrowing, RawIndex, failed};
 
-/// From this many queries in one call FAISS's matrix product wins over scanning for each (its own threshold
-/// is the same).
+/// Where codes do not answer, FAISS's matrix product wins from this many queries in one call over scanning the rows for each (its own
+/// threshold is the same).
 const BATCH: usize = 20;
 
 /// How many more than `k` neighbours are asked of FAISS, so that its rounding can be ruled out.
 const SLACK: usize = 6;
-
-/// A single query is split over cores in parts of at least this many bytes: waking a core takes as long as reading a tenth of that.
-const PART: usize = 4 << 20;
 
 /// Vectors in a FAISS `IndexFlat`.
 #[derive(Debug)]
@@ -79,23 +76,6 @@ impl FaissFlat {
 
     fn scan(&self, query: &[f32], k: usize, among: Option<&Positions>) -> Vec<Neighbor> {
         self.stats.search(&*self.kernel, self.all(), query, k, among)
-    }
-
-    /// [`scan`](Self::scan) of all rows on all cores.
-    fn scan_in_parts(&self, query: &[f32], k: usize) -> Vec<Neighbor> {
-        let rows = self.all();
-        self.stats.prepare(&*self.kernel, rows);
-        let parts = (size_of_val(rows.data()) / PART).clamp(1, rayon::current_num_threads());
-        let len = rows.len().div_ceil(parts);
-        let mut found: Vec<Neighbor> = (0..parts)
-            .into_par_iter()
-            .flat_map_iter(|part| {
-                let range = (part * len).min(rows.len())..((part + 1) * len).min(rows.len());
-                self.stats.search_range(&*self.kernel, rows, query, k, range)
-            })
-            .collect();
-        sort_and_cut(self.metric, &mut found, k);
-        found
     }
 
     /// Whether FAISS's scores bound the exact ones closely enough to be worth asking.
@@ -170,15 +150,12 @@ impl VectorIndex for FaissFlat {
 
     fn append(&mut self, rows: Rows<'_>) -> Result<()> {
         self.raw.add(rows)?;
-        self.stats.append(rows);
+        self.stats.append(&*self.kernel, rows);
         Ok(())
     }
 
     fn search(&self, query: &[f32], k: usize, among: Option<&Positions>) -> Result<Vec<Neighbor>> {
-        Ok(match among {
-            Some(_) => self.scan(query, k, among),
-            None => self.scan_in_parts(query, k),
-        })
+        Ok(self.scan(query, k, among))
     }
 
     fn search_batch(
@@ -187,11 +164,20 @@ impl VectorIndex for FaissFlat {
         k: usize,
         among: Option<&Positions>,
     ) -> Result<Vec<Vec<Neighbor>>> {
+        let (kernel, rows) = (&*self.kernel, self.all());
         let available = among.map_or(self.len(), Positions::len);
-        if queries.len() >= BATCH && k < available && self.faiss_can_help(queries) {
-            return self.search_by_faiss(queries, k, among);
+        if queries.len() < BATCH || k >= available || !self.faiss_can_help(queries) {
+            return Ok(self.stats.search_batch(kernel, rows, queries, k, among));
         }
-        Ok(queries.data().par_chunks_exact(queries.dim()).map(|query| self.scan(query, k, among)).collect())
+        let (mut answers, left) = self.stats.search_by_codes(kernel, rows, queries, k, among);
+        if !left.is_empty() {
+            let left_queries: Vec<f32> = left.iter().flat_map(|&i| queries.row(i)).copied().collect();
+            let left_queries = Rows::new(&left_queries, queries.dim())?;
+            for (i, answer) in left.into_iter().zip(self.search_by_faiss(left_queries, k, among)?) {
+                answers[i] = answer;
+            }
+        }
+        Ok(answers)
     }
 
     fn read(&self, position: usize, out: &mut [f32]) -> Result<()> {

@@ -16,7 +16,7 @@
 use crate::ann::{AnnIndex, Body, Codec, Coded, Codes};
 use crate::bytes::Source;
 use crate::error::{Error, Result};
-use crate::flat::RowStats;
+use crate::exact::RowStats;
 use crate::index::{Engine, VectorIndex};
 use crate::metric::Metric;
 

@@ -8,7 +8,7 @@ use crate::ann::{
 };
 use crate::bytes::Source;
 use crate::error::{Error, Result};
-use crate::flat::RowStats;
+use crate::exact::RowStats;
 use crate::index::{ReadRows, RowSource, VectorIndex};
 use crate::metric::Metric;
 use crate::store::MAX_DOCUMENTS;

@@ -1,0 +1,451 @@
+//! Exact search over plain rows: scan fast, re-score the few that can still be in the answer.
+//!
+//! [`RowStats`] is shared by every index that keeps plain rows: [`FlatIndex`](crate::FlatIndex), and FAISS's flat one.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
+use crate::error::{Error, Result};
+use crate::kernel::{ScanKernel, gamma};
+use crate::metric::{Metric, norm};
+#[cfg(any(test, feature = "codes"))]
+use crate::quantize::{Codes, LEAST_QUERY_NORM, Scan};
+use crate::rows::{Positions, Rows, remove_rows};
+use crate::topk::{Candidates, Neighbor, key, sort_and_cut};
+
+/// Rows per kernel call: the scores fit in the first-level cache.
+const BLOCK: usize = 256;
+
+/// Queries that are answered together, so that rows are read once for all of them.
+const TOGETHER: usize = 32;
+
+/// A search is split over threads in parts of at least this many products: waking a thread takes as long as reading a tenth of that.
+const PART: usize = 1 << 20;
+
+/// What exact search needs to know about rows beside the rows themselves.
+///
+/// Cosine keeps the length of each row; every metric keeps bounds of them, for the rounding bound.
+#[derive(Clone)]
+pub struct RowStats {
+    metric: Metric,
+    count: usize,
+    norms: Vec<f32>,
+    min_norm: f32,
+    max_norm: f32,
+    /// Made by the first search that they help, and kept up to date from then on.
+    #[cfg(any(test, feature = "codes"))]
+    codes: std::sync::OnceLock<Option<Codes>>,
+}
+
+impl fmt::Debug for RowStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RowStats")
+            .field("metric", &self.metric)
+            .field("count", &self.count)
+            .finish_non_exhaustive()
+    }
+}
+
+impl RowStats {
+    /// The statistics of no rows.
+    #[must_use]
+    pub fn new(metric: Metric) -> Self {
+        Self {
+            metric,
+            count: 0,
+            norms: Vec::new(),
+            min_norm: f32::INFINITY,
+            max_norm: 0.0,
+            #[cfg(any(test, feature = "codes"))]
+            codes: std::sync::OnceLock::new(),
+        }
+    }
+
+    /// How vectors are compared.
+    #[must_use]
+    pub fn metric(&self) -> Metric {
+        self.metric
+    }
+
+    /// Takes in rows added at the end, which the kernel will search. They must be finite.
+    pub fn append(&mut self, kernel: &dyn ScanKernel, rows: Rows<'_>) {
+        if self.metric == Metric::Cosine {
+            self.norms.reserve_exact(rows.len());
+        }
+        rows.iter().for_each(|row| self.push(norm(row)));
+        #[cfg(any(test, feature = "codes"))]
+        if let Some(made) = self.codes.get_mut()
+            && !made.as_mut().is_some_and(|codes| codes.append(kernel, rows))
+        {
+            *made = None;
+        }
+        let _ = kernel;
+    }
+
+    /// Takes in one row added at the end, if a store with this metric can hold it. For readers of files: one pass over the
+    /// numbers both checks and measures them.
+    ///
+    /// # Errors
+    /// `not_finite`, or `zero_vector` for cosine, naming the row as `row`.
+    #[inline]
+    pub fn push_checked(&mut self, numbers: &[f32]) -> Result<()> {
+        let norm = norm(numbers);
+        if norm.is_nan() {
+            let component = numbers.iter().position(|x| !x.is_finite()).unwrap_or(0);
+            return Err(Error::NotFinite { row: self.count, component });
+        }
+        if norm == 0.0 && self.metric == Metric::Cosine {
+            return Err(Error::ZeroVector { row: self.count });
+        }
+        self.push(norm);
+        Ok(())
+    }
+
+    /// Takes in one row added at the end, by its length (see [`norm`]).
+    #[inline]
+    fn push(&mut self, norm: f32) {
+        self.count += 1;
+        self.min_norm = self.min_norm.min(norm);
+        self.max_norm = self.max_norm.max(norm);
+        if self.metric == Metric::Cosine {
+            self.norms.push(norm);
+        }
+    }
+
+    /// Forgets rows taken out.
+    pub fn remove(&mut self, positions: &Positions) {
+        self.count -= positions.len();
+        #[cfg(any(test, feature = "codes"))]
+        if let Some(Some(codes)) = self.codes.get_mut() {
+            codes.remove(positions);
+        }
+        if self.metric == Metric::Cosine {
+            remove_rows(&mut self.norms, 1, positions);
+        }
+    }
+
+    /// An upper bound of the lengths of all rows.
+    #[must_use]
+    pub fn max_norm(&self) -> f32 {
+        self.max_norm
+    }
+
+    /// A lower bound of the lengths of all rows.
+    #[must_use]
+    pub fn min_norm(&self) -> f32 {
+        self.min_norm
+    }
+
+    /// Bytes these statistics take.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let norms = (self.norms.capacity() * size_of::<f32>()) as u64;
+        #[cfg(any(test, feature = "codes"))]
+        let norms = norms + self.codes.get().and_then(Option::as_ref).map_or(0, Codes::bytes);
+        norms
+    }
+
+    /// The codes that searches by this kernel use, if they use any. The first search makes them; where there is no memory for them, rows are
+    /// searched as they are.
+    #[cfg(any(test, feature = "codes"))]
+    fn codes_for(&self, kernel: &dyn ScanKernel, rows: Rows<'_>) -> Option<&Codes> {
+        if !kernel.has_fast_i8() || !Codes::pay(rows.len(), rows.dim()) {
+            return None;
+        }
+        self.codes.get_or_init(|| Codes::of(kernel, rows)).as_ref()
+    }
+
+    fn row_norm(&self, position: usize) -> f32 {
+        self.norms.get(position).copied().unwrap_or(1.0)
+    }
+
+    /// The widest key that a row may have by a scan kernel and still be among the best `k` by the portable one, given
+    /// the k-th best key of the scan.
+    ///
+    /// Both lie within [`gamma`] of the exact value (see [`ScanKernel`]). Write `s` for scan and `p` for portable keys, lower being
+    /// better, and `S` for the k-th best `s`. Inner product: `|s - p| <= 2 gamma |q| |x| =: e`, so the k rows best by `s` have
+    /// `p <= S + e`, and a row with `p <= S + e` has `s <= S + 2 e`. Squared L2: `s` and `p` are within factors `1 +- gamma` of the
+    /// exact distance, so `s <= S ((1 + gamma) / (1 - gamma))^2`. Cosine divides inner products by the same
+    /// stored lengths in both, and adds a few roundings.
+    pub fn widen(&self, dim: usize, query_norm: f32) -> impl Fn(f32) -> f32 + use<> {
+        let gamma = gamma(dim);
+        let query_norm = f64::from(query_norm);
+        let underflow = dim as f64 * f64::from(f32::MIN_POSITIVE);
+        let (factor, offset) = match self.metric {
+            Metric::L2 => (((1.0 + gamma) / (1.0 - gamma)).powi(2), 4.0 * underflow),
+            Metric::InnerProduct => (1.0, 4.0 * (gamma * query_norm * f64::from(self.max_norm) + underflow)),
+            // Underflow counts by the length of the row it is divided by, which may be small itself.
+            Metric::Cosine => (1.0, (4.0 * gamma + 8.0 * f64::from(f32::EPSILON)) * query_norm),
+        };
+        move |key: f32| ((f64::from(key) * factor + offset) as f32).next_up()
+    }
+
+    /// Whether scan kernels keep their error bound on these rows: nothing overflows, and no row is so
+    /// short that underflow matters.
+    #[must_use]
+    pub fn scan_is_safe(&self, dim: usize, query_norm: f32) -> bool {
+        let (q, x) = (f64::from(query_norm), f64::from(self.max_norm));
+        let in_range = (q + x) * (q + x) < 1e37 && gamma(dim) < 0.1;
+        in_range && (self.metric != Metric::Cosine || q > 1e-12 && self.min_norm > 1e-12)
+    }
+
+    /// The best `k` of `rows`, exactly as the portable kernel orders them.
+    ///
+    /// `rows` are the rows these statistics were made of.
+    #[must_use]
+    pub fn search(
+        &self,
+        kernel: &dyn ScanKernel,
+        rows: Rows<'_>,
+        query: &[f32],
+        k: usize,
+        among: Option<&Positions>,
+    ) -> Vec<Neighbor> {
+        let Ok(query) = Rows::new(query, rows.dim()) else { unreachable!("a query is as long as the rows") };
+        self.search_batch(kernel, rows, query, k, among).pop().unwrap_or_default()
+    }
+
+    /// [`search`](Self::search) for each of these queries, on the threads of the kernel: each takes some of the queries, or, where there are
+    /// few, some of the rows.
+    #[must_use]
+    pub fn search_batch(
+        &self,
+        kernel: &dyn ScanKernel,
+        rows: Rows<'_>,
+        queries: Rows<'_>,
+        k: usize,
+        among: Option<&Positions>,
+    ) -> Vec<Vec<Neighbor>> {
+        let (mut answers, left) = self.search_by_codes(kernel, rows, queries, k, among);
+        let asked: Vec<f32> = left.iter().flat_map(|&i| queries.row(i)).copied().collect();
+        let Ok(asked) = Rows::new(&asked, rows.dim()) else { unreachable!("whole queries") };
+        for (i, answer) in left.into_iter().zip(self.scan_batch(kernel, rows, asked, k, among)) {
+            answers[i] = answer;
+        }
+        answers
+    }
+
+    /// Answers those queries that 8-bit codes can answer, and gives the numbers of the others: those of rows of very unlike lengths, or all, where the
+    /// kernel is not made for codes or there are too few rows to pay.
+    #[must_use]
+    pub fn search_by_codes(
+        &self,
+        kernel: &dyn ScanKernel,
+        rows: Rows<'_>,
+        queries: Rows<'_>,
+        k: usize,
+        among: Option<&Positions>,
+    ) -> (Vec<Vec<Neighbor>>, Vec<usize>) {
+        let mut answers = vec![Vec::new(); queries.len()];
+        #[cfg(any(test, feature = "codes"))]
+        {
+            let available = among.map_or(rows.len(), Positions::len);
+            let can = |query| {
+                let length = norm(query);
+                length >= LEAST_QUERY_NORM && self.scan_is_safe(rows.dim(), length)
+            };
+            if k < available
+                && available >= BLOCK
+                && queries.iter().all(can)
+                && let Some(codes) = self.codes_for(kernel, rows)
+            {
+                let within = Within { stats: self, kernel, rows, k, available };
+                let found = within.spread(queries, &|queries, range| match among {
+                    None => within.by_codes(codes, queries, std::iter::once(range)),
+                    Some(among) => within.by_codes(codes, queries, among.runs_within(range)),
+                });
+                let mut left = Vec::new();
+                for (i, found) in found.into_iter().enumerate() {
+                    match found {
+                        Some(found) => answers[i] = found,
+                        None => left.push(i),
+                    }
+                }
+                return (answers, left);
+            }
+        }
+        let _ = (kernel, rows, k, among);
+        (answers, (0..queries.len()).collect())
+    }
+
+    /// [`search_batch`](Self::search_batch) by the rows as they are.
+    fn scan_batch(
+        &self,
+        kernel: &dyn ScanKernel,
+        rows: Rows<'_>,
+        queries: Rows<'_>,
+        k: usize,
+        among: Option<&Positions>,
+    ) -> Vec<Vec<Neighbor>> {
+        let available = among.map_or(rows.len(), Positions::len);
+        let k = k.min(available);
+        if k == 0 {
+            return vec![Vec::new(); queries.len()];
+        }
+        let within = Within { stats: self, kernel, rows, k, available };
+        let found = within.spread(queries, &|queries, range| {
+            let scan = |query| match among {
+                None => within.scan(query, || std::iter::once(range.clone())),
+                Some(among) => within.scan(query, || among.runs_within(range.clone())),
+            };
+            queries.iter().map(|query| Some(scan(query))).collect()
+        });
+        found.into_iter().map(Option::unwrap_or_default).collect()
+    }
+
+    /// Scores these positions by the portable kernel and keeps the best `k`.
+    #[must_use]
+    pub fn rescore(
+        &self,
+        rows: Rows<'_>,
+        query: &[f32],
+        k: usize,
+        positions: impl Iterator<Item = usize>,
+    ) -> Vec<Neighbor> {
+        let query_norm = if self.metric == Metric::Cosine { norm(query) } else { 1.0 };
+        let mut found: Vec<Neighbor> = positions
+            .map(|position| {
+                let score = self.metric.score(query, query_norm, rows.row(position), self.row_norm(position));
+                Neighbor { position, score }
+            })
+            .collect();
+        sort_and_cut(self.metric, &mut found, k);
+        found
+    }
+}
+
+/// What is the same for all parts of a search.
+#[derive(Clone, Copy)]
+struct Within<'a> {
+    stats: &'a RowStats,
+    kernel: &'a dyn ScanKernel,
+    rows: Rows<'a>,
+    /// From 1 to `available`.
+    k: usize,
+    /// How many rows are searched in all.
+    available: usize,
+}
+
+/// For each query what was found; `None` where that cannot be said.
+type Found = Vec<Option<Vec<Neighbor>>>;
+
+impl Within<'_> {
+    /// Splits a search into groups of queries and parts of the rows, which `search` answers, and brings the answers together.
+    fn spread(&self, queries: Rows<'_>, search: &(dyn Fn(Rows<'_>, Range<usize>) -> Found + Sync)) -> Found {
+        let (count, threads) = (self.rows.len(), self.kernel.threads());
+        let groups = queries.len().div_ceil(TOGETHER).max(1);
+        let together = queries.len().div_ceil(groups);
+        let work = self.rows.dim().saturating_mul(self.available).saturating_mul(together);
+        // Many groups keep all threads busy to the end; few are split evenly.
+        let parts = if groups >= 4 * threads { 1 } else { threads.min(work / PART).max(1) };
+        let size = count.div_ceil(parts);
+        let found: Vec<_> = (0..groups * parts).map(|_| Mutex::new(Found::new())).collect();
+        self.kernel.spread(found.len(), &|task| {
+            let (group, part) = (task / parts, task % parts);
+            let queries = queries.slice(group * together..((group + 1) * together).min(queries.len()));
+            let answer = search(queries, (part * size).min(count)..((part + 1) * size).min(count));
+            *found[task].lock().unwrap_or_else(PoisonError::into_inner) = answer;
+        });
+        let mut found =
+            found.into_iter().map(|part| part.into_inner().unwrap_or_else(PoisonError::into_inner));
+        let mut answers = Found::with_capacity(queries.len());
+        for _ in 0..groups {
+            let of_group = found.by_ref().take(parts).reduce(|whole, part| self.both(whole, part));
+            answers.extend(of_group.unwrap_or_default());
+        }
+        answers
+    }
+
+    fn both(&self, one: Found, other: Found) -> Found {
+        let both = |(one, other): (Option<Vec<_>>, Option<Vec<_>>)| {
+            let mut both = one?;
+            both.extend(other?);
+            sort_and_cut(self.stats.metric, &mut both, self.k);
+            Some(both)
+        };
+        one.into_iter().zip(other).map(both).collect()
+    }
+
+    /// For each query the best `k` of the rows in these runs, found by their codes; `None` if more than a few can be among the best, as among rows of
+    /// very unlike lengths: reading the codes was then in vain.
+    #[cfg(any(test, feature = "codes"))]
+    fn by_codes(&self, codes: &Codes, queries: Rows<'_>, runs: impl Iterator<Item = Range<usize>>) -> Found {
+        // What the rest costs more than it would have by reading all rows at once: an eighth.
+        let most = (self.available / 16).max(4 * self.k + 256);
+        let mut scan = Scan::new(self.kernel, self.stats.metric, queries, self.k, most);
+        for block in runs.flat_map(blocks) {
+            scan.take(self.kernel, codes, block);
+        }
+        let rescore = |query, positions: Vec<usize>| {
+            self.stats.rescore(self.rows, query, self.k, positions.into_iter())
+        };
+        queries.iter().zip(scan.finish()).map(|(query, positions)| Some(rescore(query, positions?))).collect()
+    }
+
+    /// The best `k` of the rows in these runs, by the rows as they are.
+    fn scan<I: Iterator<Item = Range<usize>>>(&self, query: &[f32], runs: impl Fn() -> I) -> Vec<Neighbor> {
+        let Self { stats, kernel, rows, k, .. } = *self;
+        let query_norm = norm(query);
+        if k == self.available || !stats.scan_is_safe(rows.dim(), query_norm) {
+            // Every row is wanted, or the bound does not hold: score them all by the portable kernel.
+            return stats.rescore(rows, query, k, runs().flatten());
+        }
+        let mut candidates = Candidates::new(k, stats.widen(rows.dim(), query_norm));
+        let mut scores = [0.0f32; BLOCK];
+        for block in runs().flat_map(blocks) {
+            let scores = &mut scores[..block.len()];
+            match stats.metric {
+                Metric::L2 => kernel.l2_squared(query, rows.slice(block.clone()), scores),
+                Metric::InnerProduct | Metric::Cosine => kernel.dot(query, rows.slice(block.clone()), scores),
+            }
+            if stats.metric == Metric::Cosine {
+                for (score, norm) in scores.iter_mut().zip(&stats.norms[block.clone()]) {
+                    *score /= norm;
+                }
+            }
+            for (position, &score) in block.zip(&*scores) {
+                let key = key(stats.metric, score);
+                if key <= candidates.limit() {
+                    candidates.push(key, position);
+                }
+            }
+        }
+        stats.rescore(rows, query, k, candidates.positions())
+    }
+}
+
+/// A run of rows, a kernel call's worth at a time.
+fn blocks(run: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    let end = run.end;
+    run.step_by(BLOCK).map(move |start| start..end.min(start + BLOCK))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testkit::{Generator, OnCodes};
+
+    #[test]
+    fn codes_answer_where_rows_differ_and_give_way_where_they_do_not() {
+        let (count, dim) = (4000, 64);
+        let data = Generator::new(6).floats(count * dim);
+        let alike = data[..dim].repeat(count);
+        for metric in [Metric::L2, Metric::InnerProduct, Metric::Cosine] {
+            for (data, answered) in [(&data, true), (&alike, false)] {
+                let rows = Rows::new(data, dim).unwrap();
+                let kernel = OnCodes::default();
+                let mut stats = RowStats::new(metric);
+                stats.append(&kernel, rows);
+                let codes = Codes::of(&kernel, rows).unwrap();
+                let (_, left) = stats.search_by_codes(&kernel, rows, rows.slice(8..11), 10, None);
+                assert_eq!(left.len(), if answered { 0 } else { 3 }, "{metric}");
+                let mut scan = Scan::new(&kernel, metric, rows.slice(8..9), 10, count);
+                scan.take(&kernel, &codes, 0..count);
+                let kept = scan.finish().next().unwrap().expect("it does not give up").len();
+                assert_eq!(kept < 200, answered, "{metric}: {kept}");
+            }
+        }
+        assert!(Codes::pay(1024, 384) && !Codes::pay(1024, 1 << 16) && !Codes::pay(1023, 384));
+    }
+}
