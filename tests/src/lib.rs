@@ -5,6 +5,7 @@
 //! compares with LangChain's answer wherever the table is silent.
 
 pub mod answer;
+pub mod bench;
 pub mod compare;
 pub mod exchange;
 pub mod fixtures;

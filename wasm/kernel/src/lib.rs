@@ -1,4 +1,4 @@
-//! The scan kernel, in WebAssembly's 128-bit vector instructions; with fused multiply-add where the binary is built for relaxed SIMD.
+//! The scan kernels, in WebAssembly's 128-bit vector instructions; with fused multiply-add where the binary is built for relaxed SIMD.
 //!
 //! Four rows at a time, one of each quarter of the block: the query is loaded once for all four, and each quarter is read from its beginning to its
 //! end. A processor fetches ahead along such long streams; four neighbouring rows are four streams that end when they have just been noticed,
@@ -8,10 +8,12 @@
 //! JavaScript. Elsewhere than on WebAssembly it is empty.
 #![cfg(target_family = "wasm")]
 
+mod codes;
+
 use core::arch::wasm32::*;
 
 use twindex_core::Rows;
-use twindex_core::kernel::{ScanKernel, assert_shapes, scalar};
+use twindex_core::kernel::{CodeRows, ScanKernel, assert_shapes, scalar};
 
 /// Scans by 128-bit vectors.
 #[derive(Debug, Clone, Copy)]
@@ -123,6 +125,18 @@ impl ScanKernel for Simd128 {
 
     fn l2_squared(&self, query: &[f32], rows: Rows<'_>, out: &mut [f32]) {
         scan::<L2Squared>(query, rows, out);
+    }
+
+    fn has_fast_i8(&self) -> bool {
+        true
+    }
+
+    fn most_query_code(&self) -> i8 {
+        codes::MOST
+    }
+
+    fn dot_i8(&self, queries: &[i8], rows: CodeRows<'_>, out: &mut [i32]) {
+        codes::dot(queries, rows, out);
     }
 }
 
