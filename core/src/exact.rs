@@ -4,7 +4,6 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
 
 use crate::error::{Error, Result};
 use crate::kernel::{ScanKernel, gamma};
@@ -15,12 +14,13 @@ use crate::rows::{Positions, Rows, remove_rows};
 use crate::topk::{Candidates, Neighbor, key, sort_and_cut};
 
 /// Rows per kernel call: the scores fit in the first-level cache.
-const BLOCK: usize = 256;
+pub(crate) const BLOCK: usize = 256;
 
 /// Queries that are answered together, so that rows are read once for all of them.
 const TOGETHER: usize = 32;
 
 /// A search is split over threads in parts of at least this many products: waking a thread takes as long as reading a tenth of that.
+#[cfg(not(target_family = "wasm"))]
 const PART: usize = 1 << 20;
 
 /// What exact search needs to know about rows beside the rows themselves.
@@ -332,7 +332,10 @@ type Found = Vec<Option<Vec<Neighbor>>>;
 
 impl Within<'_> {
     /// Splits a search into groups of queries and parts of the rows, which `search` answers, and brings the answers together.
+    #[cfg(not(target_family = "wasm"))]
     fn spread(&self, queries: Rows<'_>, search: &(dyn Fn(Rows<'_>, Range<usize>) -> Found + Sync)) -> Found {
+        use std::sync::Mutex;
+
         let (count, threads) = (self.rows.len(), self.kernel.threads());
         let groups = queries.len().div_ceil(TOGETHER).max(1);
         let together = queries.len().div_ceil(groups);
@@ -345,10 +348,10 @@ impl Within<'_> {
             let (group, part) = (task / parts, task % parts);
             let queries = queries.slice(group * together..((group + 1) * together).min(queries.len()));
             let answer = search(queries, (part * size).min(count)..((part + 1) * size).min(count));
-            *found[task].lock().unwrap_or_else(PoisonError::into_inner) = answer;
+            *found[task].lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = answer;
         });
         let mut found =
-            found.into_iter().map(|part| part.into_inner().unwrap_or_else(PoisonError::into_inner));
+            found.into_iter().map(|part| part.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()));
         let mut answers = Found::with_capacity(queries.len());
         for _ in 0..groups {
             let of_group = found.by_ref().take(parts).reduce(|whole, part| self.both(whole, part));
@@ -357,6 +360,17 @@ impl Within<'_> {
         answers
     }
 
+    /// Splits a search into groups of queries, which `search` answers. A module has one thread.
+    #[cfg(target_family = "wasm")]
+    fn spread(&self, queries: Rows<'_>, search: &dyn Fn(Rows<'_>, Range<usize>) -> Found) -> Found {
+        let groups = queries.data().chunks(TOGETHER * queries.dim());
+        groups
+            .filter_map(|group| Rows::new(group, queries.dim()).ok())
+            .flat_map(|group| search(group, 0..self.rows.len()))
+            .collect()
+    }
+
+    #[cfg(not(target_family = "wasm"))]
     fn both(&self, one: Found, other: Found) -> Found {
         let both = |(one, other): (Option<Vec<_>>, Option<Vec<_>>)| {
             let mut both = one?;

@@ -17,8 +17,8 @@
 
 use std::collections::TryReserveError;
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
 
+use crate::exact::BLOCK;
 use crate::kernel::{CodeRows, ScanKernel, gamma};
 use crate::metric::{Metric, norm};
 use crate::rows::{Positions, Rows, remove_rows};
@@ -41,7 +41,7 @@ pub(crate) const MOST: i8 = 127;
 const TASK: usize = 4096;
 
 /// Rows of which is told at once whether any of them can be a candidate.
-const LANES: usize = 16;
+pub const LANES: usize = 16;
 
 /// The codes of rows.
 #[derive(Debug, Clone, Default)]
@@ -56,15 +56,15 @@ pub(crate) struct Codes {
 
 /// What is known of a vector beside its codes.
 #[derive(Debug, Clone, Copy, Default)]
-struct About {
+pub struct Coded {
     /// What a code of 1 stands for.
-    scale: f32,
-    /// At least `|x - x'|`.
-    error: f32,
-    /// At least `|x|`, by no more than rounding.
-    norm: f32,
-    /// Of the codes.
-    sum: i32,
+    pub scale: f32,
+    /// At least by how much the vector differs from what its codes stand for, in length.
+    pub error: f32,
+    /// At least the length of the vector, by no more than rounding.
+    pub norm: f32,
+    /// The sum of the codes.
+    pub sum: i32,
 }
 
 /// The nearest whole number, of two the even one, of a number between -2^22 and 2^22. (Adding this leaves no bits for a fraction. Written so, it is
@@ -75,14 +75,16 @@ fn whole(x: f32) -> i32 {
     (x + SHIFT).to_bits() as i32 - SHIFT.to_bits() as i32
 }
 
-/// Codes one vector by whole numbers up to `most`.
-fn encode(vector: &[f32], most: i8, codes: &mut [i8]) -> About {
+/// Codes a vector by whole numbers up to `most` by size, one for each component: see [`ScanKernel::encode`].
+#[inline(always)]
+#[must_use]
+pub fn encode(vector: &[f32], most: i8, codes: &mut [i8]) -> Coded {
     let largest = vector.iter().fold(0.0f32, |largest, x| if x.abs() > largest { x.abs() } else { largest });
     let length = up(norm(vector));
     let scale = largest / f32::from(most);
     if scale < LEAST_SCALE {
         codes.fill(0);
-        return About { scale: 0.0, error: length, norm: length, sum: 0 };
+        return Coded { scale: 0.0, error: length, norm: length, sum: 0 };
     }
     let factor = 1.0 / scale;
     // At most 127.0001 by size, which is 127.
@@ -107,7 +109,24 @@ fn encode(vector: &[f32], most: i8, codes: &mut [i8]) -> About {
         take(lane, x, code);
     }
     let error = squares.iter().sum::<f64>().sqrt() as f32;
-    About { scale, error: up(error), norm: length, sum }
+    Coded { scale, error: up(error), norm: length, sum }
+}
+
+/// Does it for each part, on the threads of the kernel.
+fn for_each<T: Send>(kernel: &dyn ScanKernel, parts: impl Iterator<Item = T>, work: impl Fn(T) + Sync) {
+    #[cfg(target_family = "wasm")]
+    {
+        let _ = kernel;
+        parts.for_each(work);
+    }
+    #[cfg(not(target_family = "wasm"))]
+    {
+        let parts: Vec<_> = parts.map(|part| std::sync::Mutex::new(Some(part))).collect();
+        kernel.spread(parts.len(), &|at| {
+            let part = parts[at].lock().ok().and_then(|mut part| part.take());
+            part.into_iter().for_each(&work);
+        });
+    }
 }
 
 /// Adds zeros. A first, large batch is held without slack; later ones grow as vectors do.
@@ -122,6 +141,7 @@ fn longer<T: Clone + Default>(numbers: &mut Vec<T>, more: usize) -> Result<(), T
 }
 
 /// A little more, so that it is a bound however it was rounded.
+#[inline(always)]
 fn up(x: f32) -> f32 {
     x * (1.0 + 4.0 * f32::EPSILON) + f32::MIN_POSITIVE
 }
@@ -159,20 +179,23 @@ impl Codes {
 
     /// Codes rows, from this position on.
     fn fill(&mut self, kernel: &dyn ScanKernel, start: usize, rows: Rows<'_>) {
-        let dim = self.dim;
-        let codes = self.codes[start * dim..].chunks_mut(TASK * dim);
-        let scales = self.scales[start..].chunks_mut(TASK).zip(self.errors[start..].chunks_mut(TASK));
-        let norms = self.norms[start..].chunks_mut(TASK).zip(self.sums[start..].chunks_mut(TASK));
-        let tasks: Vec<_> = codes.zip(scales).zip(norms).map(Mutex::new).collect();
-        kernel.spread(tasks.len(), &|task| {
-            let mut part = tasks[task].lock().unwrap_or_else(PoisonError::into_inner);
-            let ((codes, (scales, errors)), (norms, sums)) = &mut *part;
-            let rows = rows.slice(task * TASK..task * TASK + sums.len());
-            for (i, (row, codes)) in rows.iter().zip(codes.chunks_exact_mut(dim)).enumerate() {
-                let about = encode(row, MOST, codes);
-                (scales[i], errors[i], norms[i], sums[i]) = (about.scale, about.error, about.norm, about.sum);
-            }
-        });
+        let codes = self.codes[start * self.dim..].chunks_mut(TASK * self.dim);
+        let numbers = self.scales[start..].chunks_mut(TASK).zip(self.errors[start..].chunks_mut(TASK));
+        let numbers =
+            numbers.zip(self.norms[start..].chunks_mut(TASK)).zip(self.sums[start..].chunks_mut(TASK));
+        let rows = rows.data().chunks(TASK * self.dim);
+        for_each(
+            kernel,
+            codes.zip(numbers).zip(rows),
+            |((codes, (((scales, errors), norms), sums)), rows)| {
+                let rows = rows.chunks_exact(self.dim).zip(codes.chunks_exact_mut(self.dim));
+                for (i, (row, codes)) in rows.enumerate() {
+                    let coded = kernel.encode(row, MOST, codes);
+                    (scales[i], errors[i], norms[i], sums[i]) =
+                        (coded.scale, coded.error, coded.norm, coded.sum);
+                }
+            },
+        );
     }
 
     /// Forgets rows taken out.
@@ -211,8 +234,8 @@ fn rounding(dim: usize) -> Rounding {
 /// A vector that is searched for, by its code.
 #[derive(Debug)]
 struct Query {
-    /// Of the vector that is searched for, as [`About`] is of a row.
-    about: About,
+    /// Of the vector that is searched for, as [`Coded`] is of a row.
+    coded: Coded,
     candidates: Certain,
     gave_up: bool,
 }
@@ -243,8 +266,8 @@ impl Scan {
         let coded = queries.iter().zip(codes.chunks_exact_mut(dim));
         let queries = coded
             .map(|(query, codes)| {
-                let about = encode(query, kernel.most_query_code(), codes);
-                Query { about, candidates: Certain::new(k), gave_up: false }
+                let coded = kernel.encode(query, kernel.most_query_code(), codes);
+                Query { coded, candidates: Certain::new(k), gave_up: false }
             })
             .collect();
         Self { metric, codes, queries, rounding: rounding(dim), most, products: Vec::new() }
@@ -264,11 +287,7 @@ impl Scan {
             if query.gave_up {
                 continue;
             }
-            match self.metric {
-                Metric::L2 => query.take(&block, products, rounding, squared_l2),
-                Metric::InnerProduct => query.take(&block, products, rounding, inner_product),
-                Metric::Cosine => query.take(&block, products, rounding, cosine),
-            }
+            query.take(kernel, self.metric, &block, products, rounding);
             query.gave_up = query.candidates.exceeds(self.most);
         }
     }
@@ -302,65 +321,78 @@ impl<'a> Block<'a> {
     }
 }
 
-// A key (lower is better) by an inner product and the lengths of query and row; it falls as the product grows.
-
+/// A key (lower is better) by an inner product and the lengths of query and row; it falls as the product grows.
 #[inline(always)]
-fn squared_l2(product: f32, query: f32, row: f32) -> f32 {
-    (query * query + row * row) - 2.0 * product
+fn key(metric: Metric, product: f32, query: f32, row: f32) -> f32 {
+    match metric {
+        Metric::L2 => (query * query + row * row) - 2.0 * product,
+        Metric::InnerProduct => -product,
+        Metric::Cosine => -product / (query * row),
+    }
 }
 
-#[inline(always)]
-fn inner_product(product: f32, _: f32, _: f32) -> f32 {
-    -product
+/// What tells soon that most rows are none of the best: their best keys, as if all had the slack of the worst of the block.
+#[derive(Debug, Clone, Copy)]
+pub struct Sieve {
+    metric: Metric,
+    scale: f32,
+    norm: f32,
+    slack: f32,
+    limit: f32,
 }
 
-#[inline(always)]
-fn cosine(product: f32, query: f32, row: f32) -> f32 {
-    -product / (query * row)
+impl Sieve {
+    /// For each [`LANES`] rows, whether any of them may be among the best: see [`ScanKernel::sift`].
+    #[inline(always)]
+    pub fn sift(&self, products: &[i32], scales: &[f32], norms: &[f32], any: &mut [bool]) {
+        let Self { metric, scale, norm, slack, limit } = *self;
+        let rows = products.chunks(LANES).zip(scales.chunks(LANES)).zip(norms.chunks(LANES));
+        for (any, ((products, scales), norms)) in any.iter_mut().zip(rows) {
+            *any = false;
+            for ((&product, &row_scale), &row_norm) in products.iter().zip(scales).zip(norms) {
+                let product = product as f32 * (scale * row_scale) + slack;
+                *any |= key(metric, product, norm, row_norm) <= limit;
+            }
+        }
+    }
 }
 
 impl Query {
     /// At least by how much the inner product with a row may differ from that of the codes.
     #[inline(always)]
     fn slack(&self, error: f32, norm: f32, rounding: Rounding) -> f32 {
-        let lengths = self.about.norm + norm;
-        self.about.norm * error
-            + self.about.error * (norm + error)
+        let lengths = self.coded.norm + norm;
+        self.coded.norm * error
+            + self.coded.error * (norm + error)
             + lengths * lengths * rounding.relative
             + rounding.underflow
     }
 
     /// Takes in rows by the products of their codes.
     ///
-    /// What a row's best key is at most, with the slack of the worst row of the block, costs little; only where that is not too bad is the
-    /// row's own interval looked at. Every step of both is the same and rounds the same way, and grows with the slack, so no row is lost.
-    #[inline(always)]
+    /// Only where the sieve lets rows through is their own interval looked at. Every step of both is the same, rounds the same way and grows with the slack,
+    /// so no row is lost.
     fn take(
         &mut self,
+        kernel: &dyn ScanKernel,
+        metric: Metric,
         block: &Block<'_>,
         products: &[i32],
         rounding: Rounding,
-        key: impl Fn(f32, f32, f32) -> f32,
     ) {
-        let query = self.about;
-        let most = self.slack(block.error, block.norm, rounding);
-        let rows = block.scales.chunks(LANES).zip(block.norms.chunks(LANES));
-        for (chunk, (products, (scales, norms))) in products.chunks(LANES).zip(rows).enumerate() {
-            let product = |i: usize| products[i] as f32 * (query.scale * scales[i]);
-            let limit = self.candidates.limit();
-            let mut any = false;
-            for i in 0..products.len().min(scales.len()).min(norms.len()) {
-                any |= key(product(i) + most, query.norm, norms[i]) <= limit;
-            }
-            if !any {
-                continue;
-            }
-            for i in 0..products.len() {
-                let at = chunk * LANES + i;
-                let slack = self.slack(block.errors[at], norms[i], rounding);
-                let best = key(product(i) + slack, query.norm, norms[i]);
+        let Coded { scale, norm, .. } = self.coded;
+        let slack = self.slack(block.error, block.norm, rounding);
+        let sieve = Sieve { metric, scale, norm, slack, limit: self.candidates.limit() };
+        let mut any = [true; BLOCK / LANES];
+        kernel.sift(&sieve, products, block.scales, block.norms, &mut any);
+        for (chunk, _) in any.iter().enumerate().filter(|(_, any)| **any) {
+            let end = products.len().min((chunk + 1) * LANES);
+            for at in chunk * LANES..end {
+                let product = products[at] as f32 * (scale * block.scales[at]);
+                let slack = self.slack(block.errors[at], block.norms[at], rounding);
+                let best = key(metric, product + slack, norm, block.norms[at]);
                 if best <= self.candidates.limit() {
-                    let worst = key(product(i) - slack, query.norm, norms[i]);
+                    let worst = key(metric, product - slack, norm, block.norms[at]);
                     self.candidates.push(best, worst, block.start + at);
                 }
             }
@@ -397,27 +429,20 @@ mod tests {
             for metric in [Metric::L2, Metric::InnerProduct, Metric::Cosine] {
                 for most in [MOST, 63] {
                     let mut code = vec![0; dim];
-                    let about = encode(&query, most, &mut code);
+                    let coded = encode(&query, most, &mut code);
                     let mut products = vec![0; rows.len()];
                     Portable.dot_i8(&code, codes.rows(0..rows.len()), &mut products);
-                    let (rounding, key): (_, fn(f32, f32, f32) -> f32) = (
-                        rounding(dim),
-                        match metric {
-                            Metric::L2 => squared_l2,
-                            Metric::InnerProduct => inner_product,
-                            Metric::Cosine => cosine,
-                        },
-                    );
-                    let asked = Query { about, candidates: Certain::new(1), gave_up: false };
+                    let rounding = rounding(dim);
+                    let asked = Query { coded, candidates: Certain::new(1), gave_up: false };
                     for (i, row) in rows.iter().enumerate() {
                         let length = norm(row);
                         if metric == Metric::Cosine && length < 1e-12 {
                             continue;
                         }
-                        let product = products[i] as f32 * (about.scale * codes.scales[i]);
+                        let product = products[i] as f32 * (coded.scale * codes.scales[i]);
                         let slack = asked.slack(codes.errors[i], codes.norms[i], rounding);
-                        let [best, worst] =
-                            [slack, -slack].map(|slack| key(product + slack, about.norm, codes.norms[i]));
+                        let [best, worst] = [slack, -slack]
+                            .map(|slack| key(metric, product + slack, coded.norm, codes.norms[i]));
                         let score = metric.score(&query, norm(&query), row, length);
                         let exact = crate::topk::key(metric, score);
                         assert!(

@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+#[cfg(any(test, feature = "codes"))]
+pub use crate::quantize::{Coded, LANES, Sieve, encode};
 use crate::rows::Rows;
 
 pub mod scalar;
@@ -57,12 +59,26 @@ pub trait ScanKernel: Send + Sync + fmt::Debug {
         scalar::dot_i8(queries, rows, out);
     }
 
+    /// Codes a vector. An implementation does the same, where it is compiled for wider vectors: this is `encode(vector, most, codes)`.
+    #[cfg(any(test, feature = "codes"))]
+    fn encode(&self, vector: &[f32], most: i8, codes: &mut [i8]) -> Coded {
+        encode(vector, most, codes)
+    }
+
+    /// Sifts rows. An implementation does the same, where it is compiled for wider vectors: this is `sieve.sift(products, scales, norms, any)`.
+    #[cfg(any(test, feature = "codes"))]
+    fn sift(&self, sieve: &Sieve, products: &[i32], scales: &[f32], norms: &[f32], any: &mut [bool]) {
+        sieve.sift(products, scales, norms, any);
+    }
+
     /// How many threads one search may use.
+    #[cfg(not(target_family = "wasm"))]
     fn threads(&self) -> usize {
         1
     }
 
     /// Runs tasks 0 to `count`, on these threads, and returns when all are done.
+    #[cfg(not(target_family = "wasm"))]
     fn spread(&self, count: usize, run: &(dyn Fn(usize) + Sync)) {
         (0..count).for_each(run);
     }

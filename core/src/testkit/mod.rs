@@ -83,6 +83,7 @@ impl ScanKernel for OnCodes {
         self.most_query_code
     }
 
+    #[cfg(not(target_family = "wasm"))]
     fn threads(&self) -> usize {
         self.threads
     }

@@ -4,7 +4,7 @@
 //! `cargo bench -p twindex --bench search` measures them against SimSIMD's, which take one row at a time, and against reading the codes at all.
 #![allow(unsafe_code)]
 
-use twindex_core::kernel::CodeRows;
+use twindex_core::kernel::{CodeRows, Coded, Sieve};
 
 /// How far ahead rows are fetched, in bytes.
 const AHEAD: usize = 8192;
@@ -39,6 +39,29 @@ impl CodeKernel {
             Self::Avx2(there) => there.dot(queries, rows, out),
         }
     }
+
+    /// As [`ScanKernel::encode`](twindex_core::kernel::ScanKernel::encode).
+    pub(super) fn encode(self, vector: &[f32], most: i8, codes: &mut [i8]) -> Coded {
+        match self {
+            Self::Avx512(there) => there.encode(vector, most, codes),
+            Self::Avx2(there) => there.encode(vector, most, codes),
+        }
+    }
+
+    /// As [`ScanKernel::sift`](twindex_core::kernel::ScanKernel::sift).
+    pub(super) fn sift(
+        self,
+        sieve: &Sieve,
+        products: &[i32],
+        scales: &[f32],
+        norms: &[f32],
+        any: &mut [bool],
+    ) {
+        match self {
+            Self::Avx512(there) => there.sift(sieve, products, scales, norms, any),
+            Self::Avx2(there) => there.sift(sieve, products, scales, norms, any),
+        }
+    }
 }
 
 /// Goes over rows and queries by fours. The module has, for these features, `load`, `load_rest`, `fetch`, `add` of a query to the sums of four rows, and
@@ -58,6 +81,33 @@ macro_rules! by_fours {
                 // SAFETY: `detect`, which alone makes a `There`, has found these features.
                 unsafe { dot(queries, rows, out) }
             }
+
+            pub(super) fn encode(self, vector: &[f32], most: i8, codes: &mut [i8]) -> Coded {
+                // SAFETY: as in `dot`.
+                unsafe { encode(vector, most, codes) }
+            }
+
+            pub(super) fn sift(
+                self,
+                sieve: &Sieve,
+                products: &[i32],
+                scales: &[f32],
+                norms: &[f32],
+                any: &mut [bool],
+            ) {
+                // SAFETY: as in `dot`.
+                unsafe { sift(sieve, products, scales, norms, any) }
+            }
+        }
+
+        #[target_feature(enable = $features)]
+        fn encode(vector: &[f32], most: i8, codes: &mut [i8]) -> Coded {
+            twindex_core::kernel::encode(vector, most, codes)
+        }
+
+        #[target_feature(enable = $features)]
+        fn sift(sieve: &Sieve, products: &[i32], scales: &[f32], norms: &[f32], any: &mut [bool]) {
+            sieve.sift(products, scales, norms, any);
         }
 
         #[target_feature(enable = $features)]
@@ -155,7 +205,7 @@ macro_rules! by_fours {
 mod avx512 {
     use std::arch::x86_64::*;
 
-    use twindex_core::kernel::CodeRows;
+    use twindex_core::kernel::{CodeRows, Coded, Sieve};
 
     use super::AHEAD;
 
@@ -209,7 +259,7 @@ mod avx512 {
 mod avx2 {
     use std::arch::x86_64::*;
 
-    use twindex_core::kernel::CodeRows;
+    use twindex_core::kernel::{CodeRows, Coded, Sieve};
 
     use super::AHEAD;
 

@@ -14,7 +14,7 @@ use twindex_core::Rows;
 #[cfg(feature = "faiss")]
 use twindex_core::kernel::assert_shapes;
 use twindex_core::kernel::scalar::Portable;
-use twindex_core::kernel::{CodeRows, ScanKernel};
+use twindex_core::kernel::{CodeRows, Coded, ScanKernel, Sieve, encode};
 
 /// Variables that turn AVX2, and everything above it, off when they are set to anything but nothing or `0`: LangChain's, and
 /// ours. The BLAS library that FAISS multiplies batches with chooses for itself (`OPENBLAS_CORETYPE`).
@@ -153,6 +153,22 @@ impl ScanKernel for Native {
                 }
             }
             Codes::Portable => Portable.dot_i8(queries, rows, out),
+        }
+    }
+
+    fn encode(&self, vector: &[f32], most: i8, codes: &mut [i8]) -> Coded {
+        match self.codes {
+            #[cfg(target_arch = "x86_64")]
+            Codes::Own(kernel) => kernel.encode(vector, most, codes),
+            _ => encode(vector, most, codes),
+        }
+    }
+
+    fn sift(&self, sieve: &Sieve, products: &[i32], scales: &[f32], norms: &[f32], any: &mut [bool]) {
+        match self.codes {
+            #[cfg(target_arch = "x86_64")]
+            Codes::Own(kernel) => kernel.sift(sieve, products, scales, norms, any),
+            _ => sieve.sift(products, scales, norms, any),
         }
     }
 

@@ -13,7 +13,7 @@ mod codes;
 use core::arch::wasm32::*;
 
 use twindex_core::Rows;
-use twindex_core::kernel::{CodeRows, ScanKernel, assert_shapes, scalar};
+use twindex_core::kernel::{CodeRows, Coded, ScanKernel, Sieve, assert_shapes, encode, scalar};
 
 /// Scans by 128-bit vectors.
 #[derive(Debug, Clone, Copy)]
@@ -137,6 +137,14 @@ impl ScanKernel for Simd128 {
 
     fn dot_i8(&self, queries: &[i8], rows: CodeRows<'_>, out: &mut [i32]) {
         codes::dot(queries, rows, out);
+    }
+
+    fn encode(&self, vector: &[f32], most: i8, codes: &mut [i8]) -> Coded {
+        encode(vector, most, codes)
+    }
+
+    fn sift(&self, sieve: &Sieve, products: &[i32], scales: &[f32], norms: &[f32], any: &mut [bool]) {
+        sieve.sift(products, scales, norms, any);
     }
 }
 
