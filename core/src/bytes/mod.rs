@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::error::{Error, Result};
 use crate::index::Engine;
@@ -68,7 +68,10 @@ impl Encoded<'_> {
 /// The checksum of a section: XXH3, 64 bits, seed 0.
 #[must_use]
 pub fn checksum(bytes: &[u8]) -> u64 {
-    xxh3_64(bytes)
+    // Step by step, as vectors are hashed: the code that does it at once would be there for nothing else.
+    let mut hash = Xxh3Default::new();
+    hash.update(bytes);
+    hash.digest()
 }
 
 /// What the settings section holds.
