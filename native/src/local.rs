@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use twindex_core::bytes::{
-    self, HEADER_LEN, Head, Layout, RowVerifier, Section, SectionKind, check_padding, check_vectors,
-    decode_settings, verify,
+    self, HEADER_LEN, Head, Layout, Loss, RowVerifier, Section, SectionKind, VectorEncoding, check_padding,
+    check_vectors, decode_settings, verify,
 };
 use twindex_core::{Documents, Metric, Store, VectorIndex};
 
@@ -31,11 +31,12 @@ pub fn index_path(folder: &Path, index_name: &str) -> Result<PathBuf> {
 
 /// Writes a store to a file, atomically: to a temporary file beside it, synced, then renamed over it. A process killed at any moment
 /// leaves the old file or the new one.
-pub(crate) fn save(store: &Store, path: &Path) -> Result<()> {
-    let encoded = store.encode()?;
+pub(crate) fn save(store: &Store, path: &Path, encoding: VectorEncoding) -> Result<Loss> {
+    let encoded = store.encode_as(encoding)?;
     replace_by(path, |out| {
         encoded.chunks().try_for_each(|chunk| out.write_all(chunk)).map_err(io_failed("write", path))
-    })
+    })?;
+    Ok(encoded.loss())
 }
 
 /// Writes files that belong together, each as [`save`] does; none takes its place before all are written.
@@ -150,7 +151,9 @@ pub(crate) fn load(path: &Path, engine: &NativeEngine, options: LoadOptions) -> 
         (index, documents)
     });
     let (index, documents): (_, Documents) = (index?, documents?);
-    Ok(Store::from_parts(head.settings, engine.shared(), documents, index)?)
+    let mut store = Store::from_parts(head.settings, engine.shared(), documents, index)?;
+    store.set_vector_encoding(layout.vectors().map_or(VectorEncoding::F32, |(_, encoding)| encoding));
+    Ok(store)
 }
 
 /// Why a section could not be read.
@@ -211,27 +214,22 @@ fn read_index(
 ) -> Result<Option<Box<dyn VectorIndex>>> {
     let Some(dim) = head.settings.dim else { return Ok(None) };
     let metric = head.settings.metric;
-    if let Some(section) = layout.find(SectionKind::Faiss) {
-        let content = read_section(file, section).map_err(|e| e.at(path))?;
+    let Some((section, encoding)) = layout.vectors() else {
+        let content = read_section(file, layout.require(SectionKind::Faiss)?).map_err(|e| e.at(path))?;
         return Ok(Some(engine.shared().open(&head.settings.kind, dim, metric, &content)?));
-    }
-    let section = layout.require(SectionKind::Vectors)?;
+    };
     read_padding(file, section).map_err(|e| e.at(path))?;
-    if options.map {
+    // Only what stands there as f32 can be searched where it is.
+    if options.map && encoding == VectorEncoding::F32 {
         return map_vectors(file, path, section, dim, metric).map(Some);
     }
-    let mut rows = RowVerifier::new(dim, metric);
+    let mut rows = RowVerifier::new(dim, metric, encoding);
     let mut failure = None;
-    let piece_len = rows.piece_len();
     let read = engine.read_rows(dim, metric, head.count, &mut |out| {
-        for piece in out.chunks_mut(piece_len) {
-            if let Err(source) = file.read_exact(piece) {
-                failure = Some(source);
-                return Err(io::Error::other("the rows could not be read"));
-            }
-            rows.piece(piece);
-        }
-        Ok(())
+        rows.fill(out, |piece| file.read_exact(piece)).map_err(|source| {
+            failure = Some(source);
+            io::Error::other("the rows could not be read")
+        })
     });
     if let Some(source) = failure {
         return Err(Failure::Io(source).at(path));

@@ -726,3 +726,54 @@ fn saving_follows_a_link_and_texts_cannot_steer_the_terminal() {
         assert!(!shown.stdout.contains('\u{1b}'), "{shown:?}");
     }
 }
+
+#[test]
+fn an_index_is_saved_with_smaller_vectors_and_stays_so() {
+    let place = Place::new();
+    place.write("a.txt", "The cat sleeps on the warm sofa.\n\nDogs bark at the postman.");
+    place.write("b.txt", "The steam engine pulls the train.");
+    let build = |vectors: &str, out: &str| {
+        place.json(&["build", "a.txt", "-o", out, "--ids", "source", "--vectors", vectors])
+    };
+    let whole = build("f32", "f32.twindex");
+    assert_eq!((&whole["vectors"], &whole["vector_loss"]["largest"]), (&json!("f32"), &json!(0.0)));
+    for (vectors, row_len, most) in [("f16", 2 * 384, 5e-4), ("i8", 384 + 4, 0.05)] {
+        let file = format!("{vectors}.twindex");
+        let built = build(vectors, &file);
+        let saved =
+            |told: &Value| whole["file_bytes"].as_u64().unwrap() - told["file_bytes"].as_u64().unwrap();
+        let count = whole["count"].as_u64().unwrap();
+        assert_eq!((&built["vectors"], saved(&built)), (&json!(vectors), count * (4 * 384 - row_len)));
+        let loss = |told: &Value| told["vector_loss"]["largest"].as_f64().unwrap();
+        assert!(0.0 < loss(&built) && loss(&built) < most, "{built}");
+        let info = place.json(&["info", &file]);
+        assert_eq!((&info["vectors"], &info["format_version"]), (&json!(vectors), &json!(2)));
+        assert_eq!(info["vector_bytes"], json!(count * 384 * 4), "memory holds f32");
+        for engine in ["faiss", "flat"] {
+            let found = place.json(&["search", &file, "steam engine", "--engine", engine]);
+            assert_eq!(found, place.json(&["search", &file, "steam engine", "--map"]), "{engine}");
+        }
+        // The same from an index that is there, and back: f32 keeps what was left.
+        let told = place.json(&["convert", "f32.twindex", "small.twindex", "--vectors", vectors, "--force"]);
+        assert!(told["lost"][0].as_str().unwrap().contains(vectors), "{told}");
+        assert_eq!(place.read("small.twindex"), place.read(&file));
+        let told = place.json(&["convert", &file, "same.twindex", "--force"]);
+        assert_eq!((&told["lost"], place.read("same.twindex")), (&json!([]), place.read(&file)));
+        place.json(&["convert", &file, "back.twindex", "--vectors", "f32", "--force"]);
+        place.json(&["convert", "back.twindex", "same.twindex", "--vectors", vectors, "--force"]);
+        assert_eq!(place.read("same.twindex"), place.read(&file));
+        let added = place.json(&["add", &file, "b.txt", "--ids", "source"]);
+        assert_eq!(added["vectors"], json!(vectors));
+        assert!(loss(&added) > 0.0, "the new one loses: {added}");
+        place.json(&["delete", &file, "--filter", r#"{"source": "b.txt"}"#]);
+        assert_eq!(place.read(&file), place.read("small.twindex"), "and the others do not");
+    }
+    let shown = place.run(&["build", "a.txt", "-o", "shown.twindex", "--vectors", "i8"]);
+    assert!(shown.stdout.contains("\nvectors as i8: saving changed them by "), "{shown:?}");
+    let refused = place.run(&["convert", "f32.twindex", "docs.jsonl", "--vectors", "i8"]);
+    assert!(refused.fails_with("invalid_option").contains("JSON Lines"), "{refused:?}");
+    let refused =
+        place.run(&["build", "a.txt", "-o", "h.twindex", "--index-factory", "HNSW8", "--vectors", "i8"]);
+    refused.fails_with("unsupported_by_index");
+    assert!(!place.run(&["info", "h.twindex"]).stdout.contains("HNSW"), "nothing was written");
+}

@@ -249,3 +249,74 @@ test('options and embeddings are looked at whatever the bytes are', async () => 
     isError('invalid_option'),
   );
 });
+
+const numbers = Float32Array.from({ length: 40 * 32 }, (_, i) => Math.sin(i * i));
+const documents = Array.from({ length: 40 }, (_, i) => ({ pageContent: `${i}`, id: `${i}` }));
+const made = await VectorStore.fromVectors(numbers, documents, null, { dim: 32, distanceStrategy: 'COSINE' });
+const whole = await made.serialize();
+
+describe('smaller vectors', () => {
+  /** @type {[vectors: import('../../wasm/js/index.js').VectorEncoding, rowLen: number, most: number][]} */
+  const small = [
+    ['f16', 2 * 32, 1 / 2048],
+    ['i8', 32 + 4, 0.02],
+  ];
+
+  for (const [vectors, rowLen, most] of small) {
+    test(`${vectors} is smaller, opens as f32, and is kept`, async () => {
+      const written = await made.serialize({ vectors });
+      assert.equal(whole.length - written.length, 40 * (4 * 32 - rowLen));
+      assert.equal((await made.info()).vectors, 'f32');
+      const opened = await VectorStore.deserialize(written);
+      const inMemory = await (await VectorStore.deserialize(whole)).info();
+      assert.deepEqual(await opened.info(), { ...inMemory, vectors });
+      assert.deepEqual(await opened.serialize(), written);
+      assert.deepEqual(await opened.serialize({ vectors }), written);
+      const back = await VectorStore.deserialize(await opened.serialize({ vectors: 'f32' }));
+      assert.equal((await back.info()).vectors, 'f32');
+      assert.deepEqual(await back.getVectors(), await opened.getVectors());
+      assert.deepEqual(await back.serialize({ vectors }), written);
+
+      const { largest, mean } = await made.vectorLoss(vectors);
+      const lost = (await opened.getVectors()).reduce((sum, x, i) => sum + (x - (numbers[i] ?? NaN)) ** 2, 0);
+      assert.ok(0 < mean && mean < largest && largest < most, `${mean} ${largest}`);
+      const all = Math.sqrt(lost / numbers.reduce((sum, x) => sum + x * x, 0));
+      assert.ok(Math.abs(all - mean) < mean / 2, `${all} ${mean}`);
+      assert.deepEqual(await opened.vectorLoss(vectors), { largest: 0, mean: 0 });
+    });
+
+    test(`${vectors} with a number that is infinite, or damaged, is no store`, async () => {
+      const written = await made.serialize({ vectors });
+      for (let at = written.length - rowLen; at < written.length; at++) {
+        const damaged = written.slice();
+        damaged[at] = (damaged[at] ?? 0) ^ 0x40;
+        assert.equal(await codeOf(damaged), 'checksum_mismatch');
+        assert.equal(await codeOf(written.slice(0, at)), 'truncated');
+      }
+    });
+  }
+
+  test('are refused where they cannot hold a store', async () => {
+    const far = await VectorStore.fromVectors([[1, 70_000]], [{ pageContent: 'far' }]);
+    await assert.rejects(far.serialize({ vectors: 'f16' }), isError('invalid_option', /vector 0 is too large as f16/));
+    await far.serialize({ vectors: 'i8' });
+    for (const vectors of ['f64', '', 16, {}, Symbol('i8')]) {
+      const wrong = /** @type {any} */ (vectors);
+      const said = /^option vectors: expected f32, f16 or i8, got /;
+      await assert.rejects(far.serialize({ vectors: wrong }), isError('invalid_option', said));
+      await assert.rejects(far.save('never saved', { vectors: wrong }), isError('invalid_option', said));
+      await assert.rejects(far.vectorLoss(wrong), isError('invalid_option', said));
+    }
+    const unknown = /** @type {any} */ ({ vector: 'i8' });
+    await assert.rejects(far.serialize(unknown), isError('invalid_option', /unknown option "vector"/));
+  });
+
+  test('are not what LangChain gets: it gets the numbers there are', async () => {
+    const opened = await VectorStore.deserialize(await made.serialize({ vectors: 'i8' }));
+    await opened.addVectors([new Float32Array(32).fill(1 / 3)], [{ pageContent: 'new', id: 'new' }]);
+    const { files } = await opened.toLangChain({ format: 'langchain' });
+    const { buffer, byteOffset, byteLength } = /** @type {Uint8Array} */ (files['index.faiss']);
+    const last = new DataView(buffer, byteOffset + byteLength - 4, 4).getFloat32(0, true);
+    assert.ok(Math.abs(last - 1 / Math.sqrt(32)) < 1e-6, `${last}`);
+  });
+});

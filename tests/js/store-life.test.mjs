@@ -29,6 +29,7 @@ const METHODS = {
   getByIds: (store) => store.getByIds(['a']),
   mergeFrom: async (store) => store.mergeFrom(await VectorStore.create()),
   serialize: (store) => store.serialize(),
+  vectorLoss: (store) => store.vectorLoss('i8'),
   save: (store) => store.save('never saved'),
   toLangChain: (store) => store.toLangChain(),
   importReport: (store) => store.importReport(),

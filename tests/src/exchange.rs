@@ -9,6 +9,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
+use twindex::core::bytes::{Loss, VectorEncoding};
 use twindex::core::{Hit, Metric, MmrOptions, SearchOptions};
 use twindex::{EngineKind, VectorStore, VectorStoreBuilder};
 
@@ -27,6 +28,8 @@ const STORES: [(&str, Metric, bool); 6] = [
     ("cosine", Metric::Cosine, false),
     ("cosine-normalized", Metric::Cosine, true),
 ];
+/// The smaller encodings that stores without scaling are also written in, and the least recall of the exact neighbours that each must reach.
+const SMALL: [(VectorEncoding, f64); 2] = [(VectorEncoding::F16, 0.995), (VectorEncoding::I8, 0.98)];
 /// How many queries are asked in the slower ways.
 const FEW: usize = 50;
 /// How many candidates MMR chooses from.
@@ -96,10 +99,27 @@ pub async fn write(pack: &Pack, cases: &[Case], out: &Path) -> Result<Tally, Str
         let builder = builder(pack, EngineKind::Faiss).distance_strategy(metric).normalize_l2(normalize);
         let store = pack.raw_store(builder).await?;
         let bytes = serialize(&store).await?;
-        let answers = answers(&store, pack).await?;
-        write_file(&out.join(format!("{name}.twindex")), &bytes)?;
-        write_json(&out.join(format!("{name}.answers.json")), &answers)?;
-        tally_store(&mut tally, name, pack, EngineKind::Flat, &bytes, bytes.clone(), &answers).await?;
+        let exact = answers(&store, pack).await?;
+        write_store(out, name, &bytes, &exact)?;
+        tally_store(&mut tally, name, pack, EngineKind::Flat, &bytes, bytes.clone(), &exact).await?;
+        for (encoding, least) in SMALL.into_iter().filter(|_| !normalize) {
+            let name = format!("{name}-{encoding}");
+            let (bytes, loss) = store.serialize_to_bytes_as(encoding).await.map_err(text)?;
+            let small = self::builder(pack, EngineKind::Faiss)
+                .deserialize_from_bytes(bytes.clone())
+                .await
+                .map_err(text)?;
+            let found = answers(&small, pack).await?;
+            write_store(out, &name, &bytes, &found)?;
+            tally_store(&mut tally, &name, pack, EngineKind::Flat, &bytes, bytes.clone(), &found).await?;
+            let recall = recall(&exact["all"], &found["all"]);
+            tally.compare(&format!("{name}: a recall of at least {least}"), &true, &(recall >= least));
+            let Loss { largest, mean } = loss;
+            println!(
+                "{name}: {} bytes, recall@{K} {recall:.4}, loss {mean:.2e} on average, {largest:.2e} at most",
+                bytes.len()
+            );
+        }
     }
     let mut reports = Vec::new();
     for (number, case) in cases.iter().enumerate() {
@@ -123,11 +143,11 @@ pub async fn write(pack: &Pack, cases: &[Case], out: &Path) -> Result<Tally, Str
 pub async fn check(pack: &Pack, cases: &[Case], out: &Path) -> Result<Tally, String> {
     let mut tally = Tally::default();
     let theirs = out.join(FROM_JS);
-    for (name, ..) in STORES {
+    for name in store_names() {
         let bytes = read_file(&out.join(format!("{name}.twindex")))?;
         let js_bytes = read_file(&theirs.join(format!("{name}.twindex")))?;
         let js_answers: Answers = read_json(&theirs.join(format!("{name}.answers.json")))?;
-        tally_store(&mut tally, name, pack, EngineKind::Faiss, &bytes, js_bytes, &js_answers).await?;
+        tally_store(&mut tally, &name, pack, EngineKind::Faiss, &bytes, js_bytes, &js_answers).await?;
     }
     let js_reports: Vec<CaseReport> = read_json(&theirs.join("cases.json"))?;
     tally.compare("how many cases there are", &cases.len(), &js_reports.len());
@@ -141,6 +161,29 @@ pub async fn check(pack: &Pack, cases: &[Case], out: &Path) -> Result<Tally, Str
         tally_case(&mut tally, &report, js_report);
     }
     Ok(tally)
+}
+
+/// The names of all stores of the pack.
+fn store_names() -> impl Iterator<Item = String> {
+    STORES.into_iter().flat_map(|(name, _, normalize)| {
+        let small = SMALL.into_iter().filter(move |_| !normalize);
+        std::iter::once(name.to_owned()).chain(small.map(move |(encoding, _)| format!("{name}-{encoding}")))
+    })
+}
+
+fn write_store(out: &Path, name: &str, bytes: &[u8], answers: &Answers) -> Result<(), String> {
+    write_file(&out.join(format!("{name}.twindex")), bytes)?;
+    write_json(&out.join(format!("{name}.answers.json")), answers)
+}
+
+/// How many of the exact neighbours were found, from 0 to 1.
+fn recall(exact: &[Vec<(String, u32)>], found: &[Vec<(String, u32)>]) -> f64 {
+    let (mut hits, mut all) = (0, 0);
+    for (exact, found) in exact.iter().zip(found) {
+        all += exact.len();
+        hits += exact.iter().filter(|(id, _)| found.iter().any(|(other, _)| other == id)).count();
+    }
+    hits as f64 / all.max(1) as f64
 }
 
 /// Opens bytes with an engine, and compares what the store answers and what it is written as.

@@ -251,6 +251,31 @@ export interface StorageOptions {
   directory?: string | undefined;
 }
 
+/**
+ * How vectors stand in a file: `f32` as they are; `f16` in a half of the bytes, each number rounded to 11 bits; `i8` in about a quarter, each number rounded to
+ * a multiple of a 127th of the vector's largest. Whichever it is, an opened store holds the numbers that the file stands for as f32, the same bits on every
+ * target, and writes them again without any loss.
+ */
+export type VectorEncoding = 'f32' | 'f16' | 'i8';
+
+/** What vectors lose in an encoding: by how much of its length a vector changes, from 0 to 1. */
+export interface VectorLoss {
+  /** The most that a vector loses. */
+  largest: number;
+  /** The mean over all vectors. */
+  mean: number;
+}
+
+/** How a store is written. */
+export interface SerializeOptions {
+  /**
+   * How vectors stand in what is written: as in what the store was opened from unless told, `f32` if it was made. Other than `f32`:
+   * `unsupported_by_index` if the index is not flat; `invalid_option` for a number that `f16` does not reach (65,504), and for a vector that would become
+   * all zeros in a cosine store.
+   */
+  vectors?: VectorEncoding | undefined;
+}
+
 /** What an existing store is opened with. Settings given must agree with the stored ones (`setting_mismatch`). */
 export interface OpenOptions extends StoreOptions, Cancellable {}
 
@@ -305,6 +330,8 @@ export interface StoreInfo {
   normalizeL2: boolean;
   /** Kind of index, as FAISS's `index_factory` names it. */
   kind: string;
+  /** How vectors stand in what the store was opened from, and in what it is written to unless told otherwise. */
+  vectors: VectorEncoding;
   /** What searches run on. */
   simd: 'simd128' | 'relaxed-simd';
   /** Bytes that vectors take in memory. */
@@ -481,14 +508,17 @@ export class VectorStore implements AsyncIterable<Document> {
   /** Adds everything another store has. The other is left as it was. */
   mergeFrom(other: VectorStore): Promise<void>;
 
-  /** The store as bytes, the same on every target for the same content. */
-  serialize(): Promise<Uint8Array<ArrayBuffer>>;
+  /** The store as bytes, the same on every target for the same content. The store itself stays as it is. */
+  serialize(options?: SerializeOptions): Promise<Uint8Array<ArrayBuffer>>;
+
+  /** What the vectors would lose if the store was written so. Nothing is written. */
+  vectorLoss(vectors: VectorEncoding): Promise<VectorLoss>;
 
   /**
    * Saves the store under a name: a file `{name}.twindex` in Node, OPFS in browsers that have it, else IndexedDB. Atomic: whoever loads the name
    * gets the old store or the new one, whole, even if the tab closes half-way. `quota_exceeded` if there is no room.
    */
-  save(name: string, options?: StorageOptions & Cancellable): Promise<void>;
+  save(name: string, options?: StorageOptions & SerializeOptions & Cancellable): Promise<void>;
 
   /** The files of a folder that LangChain opens, by name, and what they do not keep. */
   toLangChain(options?: LangChainFormat): Promise<{ files: Record<string, Uint8Array<ArrayBuffer>>; report: ImportReport }>;

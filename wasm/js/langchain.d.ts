@@ -20,6 +20,7 @@ import type {
   Metadata,
   OpenOptions,
   SearchOptions,
+  SerializeOptions,
   StoreOptions,
   Vector,
   Vectors,
@@ -79,7 +80,7 @@ export interface TwindexLoadOptions extends TwindexOpenOptions {
 }
 
 /** How a store is saved. */
-export interface TwindexSaveOptions extends Cancellable {
+export interface TwindexSaveOptions extends SerializeOptions, Cancellable {
   /** Which of the stores in the directory; `index` unless told. */
   indexName?: string | undefined;
 }
@@ -169,7 +170,7 @@ export class TwindexVectorStore extends SaveableVectorStore {
   save(directory: string, options?: TwindexSaveOptions): Promise<void>;
 
   /** The store as bytes. */
-  serialize(): Promise<Uint8Array<ArrayBuffer>>;
+  serialize(options?: SerializeOptions): Promise<Uint8Array<ArrayBuffer>>;
 
   /**
    * The store of `twindex` behind this one, for everything that LangChain has no name for. Made or opened when first asked for; a failure is tried

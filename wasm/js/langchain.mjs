@@ -129,8 +129,9 @@ export class TwindexVectorStore extends /** @type {Base} */ (SaveableVectorStore
     await this.#ask((store) => store.save(indexName, { ...rest, directory }));
   }
 
-  serialize() {
-    return this.#ask((store) => store.serialize());
+  /** @param {import('./index.js').SerializeOptions} [options] */
+  serialize(options) {
+    return this.#ask((store) => store.serialize(options));
   }
 
   get store() {

@@ -356,8 +356,14 @@ export function classOver(shared) {
       await this.#change('mergeFrom', [other], { represent });
     }
 
-    serialize() {
-      return this.#call('serialize', []);
+    /** @param {unknown[]} args */
+    serialize(...args) {
+      return this.#call('serialize', args);
+    }
+
+    /** @param {unknown[]} args */
+    vectorLoss(...args) {
+      return this.#call('vectorLoss', args);
     }
 
     /** @param {unknown[]} args */

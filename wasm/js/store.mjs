@@ -252,8 +252,20 @@ export class VectorStore {
     }
   }
 
-  serialize() {
-    return /** @type {Promise<Uint8Array<ArrayBuffer>>} */ (this.#call('serialize', []));
+  /** @param {object | null} [options] */
+  async serialize(options) {
+    return this.#bytes(known(optionsOf(options), ['vectors']).vectors);
+  }
+
+  /** @param {unknown} [vectors] */
+  #bytes(vectors) {
+    return /** @type {Promise<Uint8Array<ArrayBuffer>>} */ (this.#call('serialize', [vectors, false]));
+  }
+
+  /** @param {unknown} vectors */
+  async vectorLoss(vectors) {
+    const [largest, mean] = /** @type {number[]} */ (await this.#call('serialize', [vectors, true]));
+    return { largest, mean };
   }
 
   /**
@@ -261,14 +273,15 @@ export class VectorStore {
    * @param {object | null} [options]
    */
   async save(name, options) {
-    const where = storageOptions(options);
-    await getPlatform().storage.save(name, [await this.serialize()], where);
+    const given = optionsOf(options);
+    const where = storageOptions(given, 'vectors');
+    await getPlatform().storage.save(name, [await this.#bytes(given.vectors)], where);
   }
 
   /** @param {object | null} [options] */
   async toLangChain(options) {
     const given = known(optionsOf(options), ['format', 'indexName']);
-    const [interop, bytes] = await Promise.all([readyInterop(), this.serialize()]);
+    const [interop, bytes] = await Promise.all([readyInterop(), this.#bytes('f32')]);
     return interop.write(bytes, given);
   }
 
@@ -481,10 +494,11 @@ function known(options, keys) {
 
 /**
  * @param {unknown} options
+ * @param {string[]} more Other options that the call takes.
  * @returns {import('./storage.mjs').StorageOptions}
  */
-function storageOptions(options) {
-  const { directory, signal } = known(optionsOf(options), ['directory', 'signal']);
+function storageOptions(options, ...more) {
+  const { directory, signal } = known(optionsOf(options), ['directory', 'signal', ...more]);
   if (directory !== undefined && directory !== null && typeof directory !== 'string') {
     throw new VectorStoreError(`option directory: expected a string, got ${describe(directory)}`, 'invalid_option');
   }

@@ -60,12 +60,15 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let message = error.to_string();
+        // These name parameters, which have JavaScript's names here.
         let message = match error {
-            // These name parameters, which have JavaScript's names here.
-            Error::KNotPositive { parameter: "fetch_k" } => message.replace("fetch_k", "fetchK"),
-            Error::ScoreThresholdRequired => message.replace(" score_threshold", " scoreThreshold"),
-            _ => message,
+            Error::KNotPositive { parameter: "fetch_k" } => {
+                Error::KNotPositive { parameter: "fetchK" }.to_string()
+            }
+            Error::ScoreThresholdRequired => {
+                "search type \"similarity_score_threshold\" needs a scoreThreshold".into()
+            }
+            ref error => error.to_string(),
         };
         Self::new(error.code(), message)
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use js_sys::Function;
 use send_wrapper::SendWrapper;
+use twindex_core::bytes::VectorEncoding;
 use twindex_core::{
     DeleteOptions, Error, Filter, MAX_NESTING, Metric, PartialSettings, RelevanceScoreFn, SearchArgs,
     SearchType, Value,
@@ -209,7 +210,9 @@ impl SearchRequest {
             score_threshold: options.number("scoreThreshold")?,
             filter: options.filter("filter", &thrown)?,
         };
-        let nulls = MMR.split(", ").filter(|key| options.is_null(key)).collect();
+        // Each name ends where its comma is: finding a char takes much less code than finding a text.
+        let nulls =
+            MMR.split(' ').map(|key| key.trim_end_matches(',')).filter(|key| options.is_null(key)).collect();
         Ok(Self { args, signal: options.signal()?, thrown, nulls })
     }
 
@@ -409,6 +412,19 @@ pub fn retriever(value: &JsValue) -> Result<(SearchType, SearchRequest)> {
     let search_type = options.get("searchType")?.map(|name| search_type(&name)).transpose()?;
     let request = SearchRequest::mmr(&options.get("searchKwargs")?.unwrap_or_default())?;
     Ok((search_type.unwrap_or_default(), request))
+}
+
+/// How vectors are written, by the name of the encoding.
+///
+/// # Errors
+/// `invalid_option`.
+pub fn vectors(name: &JsValue) -> Result<Option<VectorEncoding>> {
+    if name.is_undefined() || name.is_null() {
+        return Ok(None);
+    }
+    let text = name.as_string();
+    let known = VectorEncoding::ALL.into_iter().find(|encoding| text.as_deref() == Some(encoding.name()));
+    known.map(Some).ok_or_else(|| wrong("vectors", "f32, f16 or i8", name))
 }
 
 /// A search type by its name.

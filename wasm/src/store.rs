@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use js_sys::{Array, Function, Object, Promise};
-use serde::Serialize;
+use twindex_core::bytes::Loss;
 use twindex_core::{
     DeleteOptions, Document, Error, Filter, Hit, RelevanceHits, SearchArgs, SearchType, Store, Vectors,
     Warning,
@@ -22,7 +22,7 @@ use crate::convert::{
 use crate::embeddings::{Embeddings, reserve};
 use crate::error::{Failure, Result, unreadable};
 use crate::ids::Uuids;
-use crate::js::{self, make_warning, warn};
+use crate::js::{self, make_warning, set_own, warn};
 use crate::options::{self, AddRequest, AddVectorsRequest, SearchRequest, StoreRequest, Thrown};
 use crate::promise::{check, promise};
 use crate::retriever::Retriever;
@@ -497,8 +497,21 @@ impl VectorStore {
         })
     }
 
-    pub fn serialize(&self) -> Promise {
-        self.tell(|store| bytes_out(&store.encode()?).map(Into::into))
+    /// The bytes, or what the vectors lose in them: `[largest, mean]`.
+    pub fn serialize(&self, vectors: &JsValue, loss: bool) -> Promise {
+        promise(|| {
+            let encoding = options::vectors(vectors)?;
+            let store = self.handle.clone();
+            Ok(async move {
+                let store = store.store.borrow();
+                let encoding = encoding.unwrap_or(store.vector_encoding());
+                if loss {
+                    let Loss { largest, mean } = store.vector_loss(encoding)?;
+                    return Ok(Array::of2(&JsValue::from_f64(largest), &JsValue::from_f64(mean)).into());
+                }
+                bytes_out(&store.encode_as(encoding)?).map(Into::into)
+            })
+        })
     }
 
     pub fn count(&self) -> Promise {
@@ -530,20 +543,23 @@ impl VectorStore {
         self.tell(|store| {
             let info = store.info();
             let index = info.index.as_ref();
-            let told = Info {
-                count: info.count as f64,
-                dim: info.dim.map(|dim| dim as f64),
-                distance_strategy: info.metric,
-                normalize_l2: info.normalize_l2,
-                kind: &info.kind,
-                simd: twindex_core::kernel::ScanKernel::name(&Simd128),
-                vector_bytes: index.map_or(0.0, |index| (index.vector_bytes + index.extra_bytes) as f64),
-                document_bytes: (info.document_bytes + info.encoded_bytes) as f64,
-                #[cfg(feature = "interop")]
-                parameters: index.iter().flat_map(|index| index.parameters.iter().cloned()).collect(),
-            };
-            told.serialize(&serde_wasm_bindgen::Serializer::json_compatible())
-                .map_err(|error| Failure::new("internal_error", error.to_string()))
+            let told = Object::new();
+            let set = |key: &str, value: JsValue| set_own(&told, key, &value);
+            set("count", (info.count as f64).into());
+            set("dim", info.dim.map_or(JsValue::NULL, |dim| (dim as f64).into()));
+            set("distanceStrategy", info.metric.into());
+            set("normalizeL2", info.normalize_l2.into());
+            set("kind", (*info.kind).into());
+            set("vectors", info.vector_encoding.name().into());
+            set("simd", twindex_core::kernel::ScanKernel::name(&Simd128).into());
+            set(
+                "vectorBytes",
+                index.map_or(0.0, |index| (index.vector_bytes + index.extra_bytes) as f64).into(),
+            );
+            set("documentBytes", ((info.document_bytes + info.encoded_bytes) as f64).into());
+            #[cfg(feature = "interop")]
+            set("parameters", parameters(index));
+            Ok(told.into())
         })
     }
 
@@ -553,20 +569,14 @@ impl VectorStore {
     }
 }
 
-/// What a store is and what it takes, as `StoreInfo` of `index.d.ts`.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Info<'a> {
-    count: f64,
-    dim: Option<f64>,
-    distance_strategy: &'a str,
-    normalize_l2: bool,
-    kind: &'a str,
-    simd: &'a str,
-    vector_bytes: f64,
-    document_bytes: f64,
-    #[cfg(feature = "interop")]
-    parameters: std::collections::BTreeMap<String, usize>,
+/// Search parameters and their values.
+#[cfg(feature = "interop")]
+fn parameters(index: Option<&twindex_core::IndexInfo>) -> JsValue {
+    let told = Object::new();
+    for (name, value) in index.iter().flat_map(|index| &index.parameters) {
+        set_own(&told, name, &(*value as f64).into());
+    }
+    told.into()
 }
 
 /// Models may treat queries differently from documents, so these are not embedded as a batch of documents.

@@ -1,13 +1,13 @@
 //! Header and section table: fixed little-endian, not postcard.
 
-use super::checksum;
+use super::{VectorEncoding, checksum};
 use crate::error::{Error, Result};
 
 /// The first eight bytes, in the manner of PNG: not text, and damaged by every newline or 7-bit conversion.
 pub const MAGIC: [u8; 8] = *b"\x89TWX\r\n\x1a\n";
 
-/// The newest version this crate reads, and the one it writes.
-pub const VERSION: u16 = 1;
+/// The newest version this crate reads. It writes the oldest that has what a store needs.
+pub const VERSION: u16 = 2;
 
 /// Bytes before the section table.
 pub const HEADER_LEN: usize = 24;
@@ -31,11 +31,21 @@ pub enum SectionKind {
     Vectors,
     /// A FAISS index file.
     Faiss,
+    /// Vectors as rows of little-endian half precision numbers.
+    VectorsF16,
+    /// Vectors as rows of a scale and 8-bit codes.
+    VectorsI8,
 }
 
 impl SectionKind {
-    const ALL: [SectionKind; 4] =
-        [SectionKind::Settings, SectionKind::Documents, SectionKind::Vectors, SectionKind::Faiss];
+    const ALL: [SectionKind; 6] = [
+        SectionKind::Settings,
+        SectionKind::Documents,
+        SectionKind::Vectors,
+        SectionKind::Faiss,
+        SectionKind::VectorsF16,
+        SectionKind::VectorsI8,
+    ];
 
     /// Its number in the table.
     #[must_use]
@@ -45,6 +55,8 @@ impl SectionKind {
             SectionKind::Documents => 2,
             SectionKind::Vectors => 3,
             SectionKind::Faiss => 4,
+            SectionKind::VectorsF16 => 5,
+            SectionKind::VectorsI8 => 6,
         }
     }
 
@@ -54,9 +66,14 @@ impl SectionKind {
         match self {
             SectionKind::Settings => "settings",
             SectionKind::Documents => "documents",
-            SectionKind::Vectors => "vectors",
+            SectionKind::Vectors | SectionKind::VectorsF16 | SectionKind::VectorsI8 => "vectors",
             SectionKind::Faiss => "faiss",
         }
+    }
+
+    /// The version of the format that brought it.
+    fn since(self) -> u16 {
+        if self.number() > SectionKind::Faiss.number() { 2 } else { 1 }
     }
 }
 
@@ -164,7 +181,7 @@ impl Layout {
         for entry in table[HEADER_LEN..].chunks_exact(ENTRY_LEN) {
             let number = u32_at(entry, 0);
             let Some(kind) = SectionKind::ALL.into_iter().find(|kind| kind.number() == number) else {
-                return corrupt(format!("section kinds 1 to 4 expected, got {number}"));
+                return corrupt(format!("section kinds 1 to 6 expected, got {number}"));
             };
             if sections.iter().any(|section| section.kind.number() >= number) {
                 return corrupt("sections expected in the order of their kinds, each once".into());
@@ -192,6 +209,11 @@ impl Layout {
                 padding: offset - before,
             });
         }
+        let expected = sections.iter().map(|section| section.kind.since()).fold(1, u16::max);
+        let version = u16_at(head, 8);
+        if version != expected {
+            return corrupt(format!("version {expected} expected for these sections, got {version}"));
+        }
         if end != total {
             return corrupt(format!("the last section expected to end at byte {total}, ends at {end}"));
         }
@@ -208,6 +230,13 @@ impl Layout {
     #[must_use]
     pub fn find(&self, kind: SectionKind) -> Option<&Section> {
         self.sections.iter().find(|section| section.kind == kind)
+    }
+
+    /// The section that holds vectors as plain rows, if there is one, and how they stand in it.
+    #[must_use]
+    pub fn vectors(&self) -> Option<(&Section, VectorEncoding)> {
+        let find = |encoding: VectorEncoding| Some((self.find(encoding.section())?, encoding));
+        VectorEncoding::ALL.into_iter().find_map(find)
     }
 
     /// The section of a kind.
@@ -227,8 +256,9 @@ pub(super) fn encode<'a>(sections: impl ExactSizeIterator<Item = (SectionKind, &
     let count = sections.len();
     let head_len = HEADER_LEN + count * ENTRY_LEN + CHECKSUM_LEN;
     let mut table = Vec::with_capacity(count * ENTRY_LEN);
-    let mut end = head_len as u64;
+    let (mut end, mut version) = (head_len as u64, 1);
     for (kind, bytes) in sections {
+        version = kind.since().max(version);
         let offset = end.next_multiple_of(ALIGNMENT as u64);
         let len = bytes.len() as u64;
         table.extend(kind.number().to_le_bytes());
@@ -240,7 +270,7 @@ pub(super) fn encode<'a>(sections: impl ExactSizeIterator<Item = (SectionKind, &
     }
     let mut head = Vec::with_capacity(head_len);
     head.extend(MAGIC);
-    head.extend(VERSION.to_le_bytes());
+    head.extend(version.to_le_bytes());
     head.extend(0u16.to_le_bytes());
     head.extend((count as u32).to_le_bytes());
     head.extend(end.to_le_bytes());

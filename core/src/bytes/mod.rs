@@ -1,7 +1,7 @@
 //! The byte format: one container for every target, described in `core/FORMAT.md`.
 //!
 //! A header and a table of sections ([`Layout`]), small structured parts in postcard, vectors as one block of
-//! little-endian f32 at a 64-byte boundary. Everything read is treated as hostile: counts are checked against the bytes there are
+//! little-endian f32 at a 64-byte boundary, or of f16 or 8-bit codes ([`VectorEncoding`]). Everything read is treated as hostile: counts are checked against the bytes there are
 //! before anything is allocated, nesting is bounded, and damage is a typed error.
 //!
 #![doc = include_str!("../../FORMAT.md")]
@@ -9,12 +9,13 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::error::{Error, Result};
 use crate::index::Engine;
 use crate::store::{Settings, Store};
 
+mod encoding;
 mod layout;
 mod read;
 mod rows;
@@ -25,17 +26,25 @@ mod wire;
 
 pub(crate) use v1::{document_at, document_len, encode_documents, id_at, scan_documents};
 
+pub use encoding::{Loss, VectorEncoding};
 pub use layout::{ALIGNMENT, HEADER_LEN, Layout, MAGIC, Section, SectionKind, VERSION};
 pub use read::Source;
 pub use rows::RowVerifier;
 
-/// A store encoded, as the pieces that a file or a buffer is written from. The vectors are not copied.
+/// A store encoded, as the pieces that a file or a buffer is written from. Vectors that stand there as they are, are not copied.
 #[derive(Debug)]
 pub struct Encoded<'a> {
     chunks: Vec<Cow<'a, [u8]>>,
+    loss: Loss,
 }
 
 impl Encoded<'_> {
+    /// What the vectors lose.
+    #[must_use]
+    pub fn loss(&self) -> Loss {
+        self.loss
+    }
+
     /// The bytes, in order, piece by piece.
     pub fn chunks(&self) -> impl Iterator<Item = &[u8]> {
         self.chunks.iter().map(|chunk| &**chunk)
@@ -59,7 +68,10 @@ impl Encoded<'_> {
 /// The checksum of a section: XXH3, 64 bits, seed 0.
 #[must_use]
 pub fn checksum(bytes: &[u8]) -> u64 {
-    xxh3_64(bytes)
+    // Step by step, as vectors are hashed: the code that does it at once would be there for nothing else.
+    let mut hash = Xxh3Default::new();
+    hash.update(bytes);
+    hash.digest()
 }
 
 /// What the settings section holds.
@@ -117,41 +129,76 @@ pub fn verify_checksum(section: &Section, actual: u64) -> Result<()> {
 /// `corrupt` saying what was expected.
 pub fn check_vectors(layout: &Layout, head: &Head) -> Result<()> {
     let corrupt = |reason: String| Err(Error::Corrupt { section: "vectors", reason });
-    match (layout.find(SectionKind::Vectors), layout.find(SectionKind::Faiss), head.settings.dim) {
-        (None, None, None) if head.count == 0 => Ok(()),
-        (Some(vectors), None, Some(dim)) => {
-            let expected = (head.count as u64).checked_mul(dim as u64).and_then(|n| n.checked_mul(4));
-            if expected == Some(vectors.len) {
+    // After settings and documents, which come first.
+    let blocks = layout.sections().iter().filter(|section| section.kind.number() > 2).count();
+    match (layout.vectors(), blocks, head.settings.dim) {
+        (None, 0, None) if head.count == 0 => Ok(()),
+        (Some((vectors, encoding)), 1, Some(dim)) => {
+            if encoding.row_len(dim).checked_mul(head.count as u64) == Some(vectors.len) {
                 Ok(())
             } else {
                 corrupt(format!("{} x {dim} numbers expected, got {} bytes", head.count, vectors.len))
             }
         }
-        (None, Some(_), Some(_)) => Ok(()),
-        (vectors, faiss, dim) => corrupt(format!(
-            "one block of vectors expected for a dimension of {dim:?} and {} documents, got {}",
+        (None, 1, Some(_)) => Ok(()),
+        (_, blocks, dim) => corrupt(format!(
+            "one block of vectors expected for a dimension of {dim:?} and {} documents, got {blocks}",
             head.count,
-            usize::from(vectors.is_some()) + usize::from(faiss.is_some())
         )),
     }
 }
 
 impl Store {
-    /// Encodes the store. The same documents, ids and vectors in a `Flat` store give the same bytes, on every target and engine;
-    /// any store gives the same bytes every time.
+    /// Encodes the store, its vectors as [`vector_encoding`](Self::vector_encoding) says. The same documents, ids and vectors in a `Flat` store give
+    /// the same bytes, on every target and engine; any store gives the same bytes every time.
     ///
     /// # Errors
-    /// What the engine reports while it writes an index that is not flat.
+    /// What the engine reports while it writes an index that is not flat; else as [`encode_as`](Self::encode_as).
     pub fn encode(&self) -> Result<Encoded<'_>> {
+        self.encode_as(self.vector_encoding())
+    }
+
+    /// Encodes the store, its vectors written in this way. The store itself stays as it is.
+    ///
+    /// ```
+    /// use twindex_core::bytes::VectorEncoding;
+    /// # use std::sync::Arc;
+    /// # use twindex_core::{Document, FlatEngine, Rows, Settings, Store};
+    /// # fn main() -> twindex_core::Result<()> {
+    /// # let mut store = Store::new(Settings::default(), Arc::new(FlatEngine::default()))?;
+    /// # store.add(vec![Document::new("a").with_id("a")], Rows::new(&[0.6, -0.8, 0.1], 3)?, &|| unreachable!())?;
+    /// let small = store.encode_as(VectorEncoding::I8)?;
+    /// assert!(small.loss().largest < 0.005);
+    /// let opened = Store::deserialize_from_bytes(&small.to_vec(), store.engine().clone())?;
+    /// assert_eq!(opened.serialize_to_bytes()?, small.to_vec());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode); other than f32, `unsupported_by_index` if the index is not flat, `invalid_option` naming a vector with a number that
+    /// f16 does not reach, or one that becomes all zeros in a cosine store.
+    pub fn encode_as(&self, encoding: VectorEncoding) -> Result<Encoded<'_>> {
         let mut sections: Vec<(SectionKind, Cow<'_, [u8]>)> = vec![
             (SectionKind::Settings, v1::encode_settings(self.settings(), self.len()).into()),
             (SectionKind::Documents, encode_documents(self.documents())?.into()),
         ];
+        let mut loss = Loss::default();
         if let Some(index) = self.index() {
-            match index.rows() {
-                Some(rows) => sections.push((SectionKind::Vectors, little_endian(rows.data()))),
-                None => sections.push((SectionKind::Faiss, index.to_engine_bytes()?.into())),
-            }
+            sections.push(match index.rows() {
+                Some(rows) if encoding == VectorEncoding::F32 => {
+                    (encoding.section(), little_endian(rows.data()))
+                }
+                Some(rows) => {
+                    let (bytes, lost) = encoding.encode(rows, self.metric())?;
+                    loss = lost;
+                    (encoding.section(), bytes.into())
+                }
+                None => {
+                    self.check_can_encode_as(encoding)?;
+                    (SectionKind::Faiss, index.to_engine_bytes()?.into())
+                }
+            });
         }
         let header = layout::encode(sections.iter().map(|(kind, bytes)| (*kind, &**bytes)));
         let mut at = header.len();
@@ -162,7 +209,32 @@ impl Store {
             chunks.push(Cow::Borrowed(&[0; ALIGNMENT][..padding]));
             chunks.push(bytes);
         }
-        Ok(Encoded { chunks })
+        Ok(Encoded { chunks, loss })
+    }
+
+    /// What vectors would lose if they were written in this way. Nothing is written.
+    ///
+    /// # Errors
+    /// As [`encode_as`](Self::encode_as).
+    pub fn vector_loss(&self, encoding: VectorEncoding) -> Result<Loss> {
+        match self.index().and_then(|index| index.rows()) {
+            Some(rows) if encoding != VectorEncoding::F32 => Ok(encoding.encode(rows, self.metric())?.1),
+            _ => self.check_can_encode_as(encoding).map(|()| Loss::default()),
+        }
+    }
+
+    /// Fails for the vectors of an index that is not flat, which stand in its own file layout.
+    fn check_can_encode_as(&self, encoding: VectorEncoding) -> Result<()> {
+        match self.index() {
+            Some(index) if index.rows().is_none() && encoding != VectorEncoding::F32 => {
+                Err(Error::UnsupportedByIndex {
+                    kind: self.settings().kind.clone(),
+                    operation: "be saved with smaller vectors",
+                    reason: "they are within the index: choose a kind with SQfp16 or SQ8".into(),
+                })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The store as bytes: [`encode`](Self::encode) in one buffer.

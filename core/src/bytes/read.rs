@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    HEADER_LEN, Layout, RowVerifier, SectionKind, check_padding, check_vectors, decode_settings, verify,
+    HEADER_LEN, Layout, RowVerifier, Section, SectionKind, VectorEncoding, check_padding, check_vectors,
+    decode_settings, verify,
 };
 use crate::documents::Documents;
 use crate::error::{Error, Result};
@@ -45,27 +46,31 @@ impl Store {
         check_vectors(&layout, &head)?;
         let documents = read_section(&mut source, &layout, SectionKind::Documents)?;
         let documents = Documents::decode(documents, head.count)?;
-        let index: Option<Box<dyn VectorIndex>> = match head.settings.dim {
-            None => None,
-            Some(dim) if layout.find(SectionKind::Vectors).is_some() => {
-                let mut rows = RowVerifier::new(dim, head.settings.metric);
-                let section = begin_section(&mut source, &layout, SectionKind::Vectors)?;
-                let mut data = reserve::<f32>("vectors", section.len / size_of::<f32>() as u64)?;
-                data.resize(section.len as usize / size_of::<f32>(), 0.0);
+        let mut encoding = VectorEncoding::F32;
+        let index: Option<Box<dyn VectorIndex>> = match (head.settings.dim, layout.vectors()) {
+            (None, _) => None,
+            (Some(dim), Some((section, found))) => {
+                encoding = found;
+                begin_section(&mut source, section)?;
+                let mut data = reserve::<f32>("vectors", (head.count as u64).saturating_mul(dim as u64))?;
+                data.resize(head.count * dim, 0.0);
+                let mut rows = RowVerifier::new(dim, head.settings.metric, encoding);
                 let mut offset = section.offset;
-                for piece in bytemuck::cast_slice_mut::<f32, u8>(&mut data).chunks_mut(rows.piece_len()) {
+                rows.fill(bytemuck::cast_slice_mut(&mut data), |piece| {
                     source.copy(offset, piece)?;
-                    rows.piece(piece);
                     offset += piece.len() as u64;
-                }
+                    Ok::<_, Error>(())
+                })?;
                 Some(engine.adopt(&head.settings.kind, dim, rows.finish(section)?, data)?)
             }
-            Some(dim) => {
+            (Some(dim), None) => {
                 let faiss = read_section(&mut source, &layout, SectionKind::Faiss)?;
                 Some(engine.open(&head.settings.kind, dim, head.settings.metric, &faiss)?)
             }
         };
-        Store::from_parts(head.settings, engine, documents, index)
+        let mut store = Store::from_parts(head.settings, engine, documents, index)?;
+        store.set_vector_encoding(encoding);
+        Ok(store)
     }
 }
 
@@ -83,22 +88,17 @@ fn read_layout(source: &mut impl Source) -> Result<Layout> {
     Layout::parse(&head, total)
 }
 
-/// The section of a kind, the padding before it checked.
-fn begin_section<'l>(
-    source: &mut impl Source,
-    layout: &'l Layout,
-    kind: SectionKind,
-) -> Result<&'l super::Section> {
-    let section = layout.require(kind)?;
+/// Checks the padding before a section.
+fn begin_section(source: &mut impl Source, section: &Section) -> Result<()> {
     let mut padding = [0; super::ALIGNMENT];
     let padding = &mut padding[..section.padding as usize];
     source.copy(section.offset - section.padding, padding)?;
-    check_padding(padding)?;
-    Ok(section)
+    check_padding(padding)
 }
 
 fn read_section(source: &mut impl Source, layout: &Layout, kind: SectionKind) -> Result<Vec<u8>> {
-    let section = begin_section(source, layout, kind)?;
+    let section = layout.require(kind)?;
+    begin_section(source, section)?;
     let mut bytes = reserve::<u8>(kind.name(), section.len)?;
     bytes.resize(section.len as usize, 0);
     source.copy(section.offset, &mut bytes)?;
@@ -106,8 +106,8 @@ fn read_section(source: &mut impl Source, layout: &Layout, kind: SectionKind) ->
     Ok(bytes)
 }
 
-/// Room for a section, whose length the layout has checked against what there is.
-fn reserve<T>(what: &'static str, len: u64) -> Result<Vec<T>> {
+/// Room for so many items, or an error.
+pub(super) fn reserve<T>(what: &'static str, len: u64) -> Result<Vec<T>> {
     let mut items = Vec::new();
     let bytes = len.saturating_mul(size_of::<T>() as u64);
     let reserved = usize::try_from(len).ok().and_then(|len| items.try_reserve_exact(len).ok());

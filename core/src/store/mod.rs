@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::bytes::VectorEncoding;
 use crate::document::Document;
 use crate::documents::Documents;
 use crate::error::{Error, Result};
@@ -53,6 +54,7 @@ pub struct Store {
     documents: Documents,
     ids: IdMap,
     relevance: Option<RelevanceScoreFn>,
+    encoding: VectorEncoding,
 }
 
 impl fmt::Debug for Store {
@@ -83,6 +85,7 @@ impl Store {
             documents: Documents::default(),
             ids: IdMap::default(),
             relevance: None,
+            encoding: VectorEncoding::F32,
         })
     }
 
@@ -119,7 +122,7 @@ impl Store {
         let Some(ids) = IdMap::of(&documents) else {
             return Err(Error::Corrupt { section: "documents", reason: "an id comes twice".into() });
         };
-        Ok(Self { settings, engine, index, documents, ids, relevance: None })
+        Ok(Self { settings, engine, index, documents, ids, relevance: None, encoding: VectorEncoding::F32 })
     }
 
     /// What the store is; `dim` is filled in once it is known.
@@ -226,6 +229,17 @@ impl Store {
         self.relevance = relevance;
     }
 
+    /// How vectors stand in what the store is saved to unless told otherwise: as in the file it was opened from, f32 for a store that was made.
+    #[must_use]
+    pub fn vector_encoding(&self) -> VectorEncoding {
+        self.encoding
+    }
+
+    /// Sets how vectors stand in what the store is saved to from now on. The vectors in memory stay as they are.
+    pub fn set_vector_encoding(&mut self, encoding: VectorEncoding) {
+        self.encoding = encoding;
+    }
+
     /// Sets a search-time parameter of the index by FAISS's name (`nprobe`, `efSearch`). Saved with the index.
     ///
     /// # Errors
@@ -250,6 +264,7 @@ impl Store {
             metric: self.metric().name(),
             normalize_l2: self.settings.normalize_l2,
             kind: self.settings.kind.clone(),
+            vector_encoding: self.encoding,
             engine: self.engine.name(),
             index: self.index.as_ref().map(|index| index.info()),
             document_bytes: self.documents.own_bytes() + self.ids.bytes(),
@@ -271,6 +286,8 @@ pub struct StoreInfo {
     pub normalize_l2: bool,
     /// Kind of index.
     pub kind: String,
+    /// How vectors stand in the file it was opened from, and in what it is saved to unless told otherwise.
+    pub vector_encoding: VectorEncoding,
     /// `flat` or `faiss`.
     pub engine: &'static str,
     /// What the index says of itself, once there is one.

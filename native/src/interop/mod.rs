@@ -287,8 +287,16 @@ pub fn write(store: &Store, path: &Path, format: Format, index_name: Option<&str
     let one = &files[0];
     match format {
         Format::Twindex => {
-            local::save(store, one)?;
-            Ok(Report::new(format.name(), store.settings().kind.clone(), store.len()))
+            let encoding = store.vector_encoding();
+            let loss = local::save(store, one, encoding)?;
+            let mut report = Report::new(format.name(), store.settings().kind.clone(), store.len());
+            if !loss.is_none() {
+                report.lost.push(format!(
+                    "the last digits of vectors, as {encoding}: {:.1e} of a vector's length on average, {:.1e} at most",
+                    loss.mean, loss.largest
+                ));
+            }
+            Ok(report)
         }
         Format::LangChain | Format::LangChainJs => {
             let folder = match format {

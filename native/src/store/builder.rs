@@ -101,7 +101,7 @@ impl VectorStoreBuilder {
     /// Whether opening a file leaves its vectors there, mapped, in place of reading them; no unless told.
     ///
     /// Opening is then as fast as verifying the checksum, and memory is shared between processes. The index is the core's flat one,
-    /// whatever [`engine`](Self::engine) says.
+    /// whatever [`engine`](Self::engine) says. Vectors that stand in the file as f16 or 8-bit codes are read and decoded all the same.
     ///
     /// # Hazard
     /// A mapped store reads its file whenever it searches. A file that another program truncates ends the process with SIGBUS, and one

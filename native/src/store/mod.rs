@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
+use twindex_core::bytes::{Loss, VectorEncoding};
 use twindex_core::{
     DeleteOptions, Document, IdSource, Metadata, Store, StoreInfo, Vectors, documents_of_texts, flatten,
     set_ids,
@@ -370,10 +371,10 @@ impl VectorStore {
     }
 
     /// Writes `{folder}/{index_name}.twindex`, making the folder if need be. Atomic: a process killed at any moment leaves the old file or
-    /// the new one. LangChain's default for the name is `index`.
+    /// the new one. LangChain's default for the name is `index`. Vectors stand there as in the file that the store was opened from, as f32 if it was made.
     ///
     /// # Errors
-    /// `io_error`, `invalid_index_name`. The old file, if any, is then as it was.
+    /// `io_error`, `invalid_index_name`; as [`save_file_as`](Self::save_file_as). The old file, if any, is then as it was.
     pub async fn save_local(&self, folder: impl AsRef<Path>, index_name: &str) -> Result<()> {
         self.save_file(local::index_path(folder.as_ref(), index_name)?).await
     }
@@ -383,10 +384,34 @@ impl VectorStore {
     /// # Errors
     /// As [`save_local`](Self::save_local).
     pub async fn save_file(&self, path: impl Into<PathBuf>) -> Result<()> {
+        let encoding = self.read(Store::vector_encoding)?;
+        self.save_file_as(path, encoding).await.map(|_| ())
+    }
+
+    /// Writes a file of any name with vectors as f16 or 8-bit codes: a half or about a quarter of the bytes, for those who download it. Tells what the vectors
+    /// lose. The store itself stays as it is; [`VectorEncoding`] says what the file gives when it is opened.
+    ///
+    /// ```
+    /// use twindex::core::bytes::VectorEncoding;
+    /// # use twindex::{VectorStore, embeddings::LexicalEmbeddings};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> twindex::Result<()> {
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("small.twindex");
+    /// let store = VectorStore::from_texts(vec!["a spoon for soup".into()], LexicalEmbeddings::default()).await?;
+    /// let loss = store.save_file_as(&path, VectorEncoding::I8).await?;
+    /// assert!(loss.largest < 0.05);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// `io_error`; as [`Store::encode_as`]. The old file, if any, is then as it was.
+    pub async fn save_file_as(&self, path: impl Into<PathBuf>, encoding: VectorEncoding) -> Result<Loss> {
         let (inner, path) = (self.inner.clone(), path.into());
         blocking(move || {
             let store = inner.store.read().map_err(|_| Error::Poisoned)?;
-            local::save(&store, &path)
+            local::save(&store, &path, encoding)
         })
         .await
     }
@@ -413,9 +438,21 @@ impl VectorStore {
     /// The store as bytes, for [`deserialize_from_bytes`](Self::deserialize_from_bytes) on any target.
     ///
     /// # Errors
-    /// What FAISS reports while it writes an index that is not flat.
+    /// What FAISS reports while it writes an index that is not flat; as [`serialize_to_bytes_as`](Self::serialize_to_bytes_as).
     pub async fn serialize_to_bytes(&self) -> Result<Vec<u8>> {
         self.ask(Store::serialize_to_bytes).await
+    }
+
+    /// The store as bytes with vectors as f16 or 8-bit codes, and what the vectors lose. See [`save_file_as`](Self::save_file_as).
+    ///
+    /// # Errors
+    /// As [`Store::encode_as`].
+    pub async fn serialize_to_bytes_as(&self, encoding: VectorEncoding) -> Result<(Vec<u8>, Loss)> {
+        self.ask(move |store| {
+            let encoded = store.encode_as(encoding)?;
+            Ok((encoded.to_vec(), encoded.loss()))
+        })
+        .await
     }
 }
 

@@ -49,6 +49,12 @@ const STORES = [
   { name: 'cosine', distanceStrategy: 'COSINE', normalizeL2: false },
   { name: 'cosine-normalized', distanceStrategy: 'COSINE', normalizeL2: true },
 ];
+/**
+ * The smaller encodings that stores without scaling are also written in.
+ *
+ * @type {import('./package.mjs').VectorEncoding[]}
+ */
+const SMALL = ['f16', 'i8'];
 /** How many queries are asked in the slower ways. */
 const FEW = 50;
 /** How many candidates MMR chooses from. */
@@ -156,30 +162,45 @@ export class Exchange {
     const queries = Array.from({ length: pack.queries.rows }, (_, i) => rowOf(pack.rawQueries, i));
     const embeddings = tableEmbeddings(new Map(queries.map((query, i) => [queryName(i), query])));
     for (const { name, ...settings } of STORES) {
-      const bytes = this.readBytes(`${name}.twindex`);
-      const native = parse(readText(join(this.folder, `${name}.answers.json`)));
-      const opened = await this.twindex.VectorStore.deserialize(bytes, embeddings, { onWarning: () => {} });
-      const answers = await this.answers(opened, pack, queries);
-      this.compare(
-        `${name}: kinds of search`,
-        Object.keys(answers),
-        isMap(native) ? Object.keys(native) : [],
-      );
-      for (const [search, found] of Object.entries(answers)) {
-        this.compareAll(`${name}: ${search}`, found, isMap(native) ? get(native, search) : undefined);
-      }
-      this.count(`${name}: bytes written again`, bytes.equals(await opened.serialize()));
-      opened.free();
       const made = await pack.store(this.twindex, pack.rawVectors, settings);
-      const own = await made.serialize();
-      this.count(`${name}: bytes`, bytes.equals(own));
+      const answers = await this.exchangeStore(name, made, 'f32', pack, queries, embeddings);
       const batch = await made.similaritySearchBatch(pack.rawQueries.data, K);
       this.compareAll(`${name}: all, in a batch`, batch.map(exactHits), answers['all']);
+      for (const vectors of settings.normalizeL2 ? [] : SMALL) {
+        await this.exchangeStore(`${name}-${vectors}`, made, vectors, pack, queries, embeddings);
+      }
       made.free();
-      this.write(`${name}.twindex`, own);
-      this.write(`${name}.answers.json`, write(answers));
-      this.print(`${name}: compared`);
     }
+  }
+
+  /**
+   * Opens and asks one of the native side's stores, and writes the same store as it was made here.
+   *
+   * @param {string} name
+   * @param {VectorStore} made
+   * @param {import('./package.mjs').VectorEncoding} vectors how vectors stand in both files
+   * @param {Pack} pack
+   * @param {Float32Array[]} queries
+   * @param {import('./package.mjs').Embeddings} embeddings
+   */
+  async exchangeStore(name, made, vectors, pack, queries, embeddings) {
+    const bytes = this.readBytes(`${name}.twindex`);
+    const native = parse(readText(join(this.folder, `${name}.answers.json`)));
+    const opened = await this.twindex.VectorStore.deserialize(bytes, embeddings, { onWarning: () => {} });
+    const answers = await this.answers(opened, pack, queries);
+    this.compare(`${name}: kinds of search`, Object.keys(answers), isMap(native) ? Object.keys(native) : []);
+    for (const [search, found] of Object.entries(answers)) {
+      this.compareAll(`${name}: ${search}`, found, isMap(native) ? get(native, search) : undefined);
+    }
+    this.compare(`${name}: how vectors stand there`, (await opened.info()).vectors, vectors);
+    this.count(`${name}: bytes written again`, bytes.equals(await opened.serialize()));
+    opened.free();
+    const own = await made.serialize({ vectors });
+    this.count(`${name}: bytes`, bytes.equals(own));
+    this.write(`${name}.twindex`, own);
+    this.write(`${name}.answers.json`, write(answers));
+    this.print(`${name}: compared`);
+    return answers;
   }
 
   /**

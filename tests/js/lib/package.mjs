@@ -35,6 +35,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 /** @typedef {import('../../../wasm/js/index.js').SearchOptions} SearchOptions */
 /** @typedef {import('../../../wasm/js/index.js').SearchType} SearchType */
 /** @typedef {import('../../../wasm/js/index.js').StoreOptions} StoreOptions */
+/** @typedef {import('../../../wasm/js/index.js').VectorEncoding} VectorEncoding */
 
 const WASM = fileURLToPath(new URL('../../../wasm/', import.meta.url));
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use twindex::core::bytes::VectorEncoding;
 use twindex::core::{Metric, Value};
 
 const AFTER_HELP: &str = "\
@@ -205,6 +206,27 @@ impl TuningArgs {
     }
 }
 
+/// How vectors stand in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Vectors {
+    /// As they are
+    F32,
+    /// Half precision: half of the bytes
+    F16,
+    /// 8-bit codes: about a quarter of the bytes
+    I8,
+}
+
+impl From<Vectors> for VectorEncoding {
+    fn from(vectors: Vectors) -> Self {
+        match vectors {
+            Vectors::F32 => VectorEncoding::F32,
+            Vectors::F16 => VectorEncoding::F16,
+            Vectors::I8 => VectorEncoding::I8,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -212,10 +234,11 @@ Examples:
   twindex build docs/ -o site --model models/all-MiniLM-L6-v2 --metric cosine
   twindex build articles.jsonl -o a.twindex --embeddings openai --model text-embedding-3-small
   twindex build vectors.jsonl -o v.twindex --index-factory IVF100,Flat --nprobe 8
+  twindex build docs/ -o docs.twindex --vectors i8       a quarter to download
   some-command | twindex build - -o out.twindex
 
-With --json: {\"index\", \"added\", \"count\", \"dim\", \"metric\", \"normalize_l2\", \"kind\", \"file_bytes\", \"embeddings\",
-\"files\": [{\"path\", \"documents\"}], \"skipped\": [{\"path\", \"reason\"}], \"warnings\"}.")]
+With --json: {\"index\", \"added\", \"count\", \"dim\", \"metric\", \"normalize_l2\", \"kind\", \"vectors\", \"vector_loss\": {\"largest\", \"mean\"},
+\"file_bytes\", \"embeddings\", \"files\": [{\"path\", \"documents\"}], \"skipped\": [{\"path\", \"reason\"}], \"warnings\"}.")]
 pub(crate) struct BuildArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,
@@ -243,6 +266,10 @@ pub(crate) struct BuildArgs {
     /// What makes the index; FAISS where it is built in
     #[arg(long, value_enum, help_heading = "Index")]
     pub(crate) engine: Option<Engine>,
+
+    /// How vectors stand in the file: f16 and i8 make it smaller and lose a little, which is printed. Changes of the index keep it
+    #[arg(long, value_enum, default_value = "f32", value_name = "ENCODING", help_heading = "Index")]
+    pub(crate) vectors: Vectors,
 
     #[command(flatten, next_help_heading = "Index")]
     pub(crate) tuning: TuningArgs,
@@ -339,7 +366,7 @@ pub(crate) struct SearchArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-With --json: {\"index\", \"file_bytes\", \"format_version\", \"count\", \"dim\", \"metric\", \"normalize_l2\", \"kind\", \"engine\",
+With --json: {\"index\", \"file_bytes\", \"format_version\", \"count\", \"dim\", \"metric\", \"normalize_l2\", \"kind\", \"vectors\", \"engine\",
 \"simd\", \"faiss_version\", \"trained\", \"vector_bytes\", \"index_extra_bytes\", \"encoded_bytes\", \"document_bytes\",
 \"document_bytes_each\", \"parameters\": {name: value}}. Bytes are of memory, but for file_bytes.")]
 pub(crate) struct InfoArgs {
@@ -398,6 +425,7 @@ Examples:
   twindex convert docs.twindex js_index --to langchain-js
   twindex convert index.faiss vectors.twindex       FAISS's file alone: no texts
   twindex convert docs.twindex docs.parquet         for other engines; back with the names changed over
+  twindex convert docs.twindex small.twindex --vectors i8    a quarter to download
 
 FROM is told by its content, TO by its name: .twindex, .faiss, .pkl, .jsonl, .npy, .parquet, else a folder, which is LangChain's if FROM is
 Twindex's and Twindex's if not. Nothing in FROM is ever executed. What was converted and what cannot be kept is printed.
@@ -428,6 +456,10 @@ pub(crate) struct ConvertArgs {
     /// Vectors and queries are scaled to unit length: LangChain's normalize_L2, which its files do not keep
     #[arg(long)]
     pub(crate) normalize: bool,
+
+    /// How vectors stand in TO, which is then a Twindex index: f16 and i8 lose a little, which is printed [default: as in FROM]
+    #[arg(long, value_enum, value_name = "ENCODING")]
+    pub(crate) vectors: Option<Vectors>,
 
     /// Replace what is there
     #[arg(long, short)]

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use twindex::VectorStore;
+use twindex::core::bytes::{Loss, VectorEncoding};
 use twindex::core::{Document, forget_empty_ids};
 use twindex::embeddings::LexicalEmbeddings;
 
@@ -23,6 +24,8 @@ struct Summary {
     metric: &'static str,
     normalize_l2: bool,
     kind: String,
+    vectors: VectorEncoding,
+    vector_loss: Loss,
     file_bytes: u64,
     embeddings: Option<Described>,
     files: Vec<Taken>,
@@ -32,6 +35,7 @@ struct Summary {
 
 pub(crate) async fn build(args: BuildArgs, ui: &Ui) -> Result<Ending, Failure> {
     let path = index_file::output(&args.output, args.index_name.as_deref())?;
+    let encoding = VectorEncoding::from(args.vectors);
     let builder = VectorStore::builder(LexicalEmbeddings::default())
         .distance_strategy(args.metric)
         .normalize_l2(args.normalize)
@@ -47,7 +51,9 @@ pub(crate) async fn build(args: BuildArgs, ui: &Ui) -> Result<Ending, Failure> {
             (None, Some(chosen)) => chosen.query("trial").await?.len(),
             (dim, _) => dim.unwrap_or_default(),
         };
-        tune(&builder.clone().dim(dim).build()?, &args.tuning).await?;
+        let trial = builder.clone().dim(dim).build()?;
+        tune(&trial, &args.tuning).await?;
+        trial.read(|store| store.vector_loss(encoding))??;
     }
     let (documents, vectors, loaded) = vectors(loaded, chosen.as_ref(), dim, ui).await?;
     let store = builder.build()?;
@@ -56,8 +62,8 @@ pub(crate) async fn build(args: BuildArgs, ui: &Ui) -> Result<Ending, Failure> {
     tune(&store, &args.tuning).await?;
     spinner.finish_and_clear();
     let _lock = index_file::lock(&path, ui);
-    store.save_file(&path).await?;
-    finish(&path, &store, added, chosen.as_ref(), loaded, ui)
+    let vectors = (encoding, store.save_file_as(&path, encoding).await?);
+    finish(&path, &store, added, vectors, chosen.as_ref(), loaded, ui)
 }
 
 /// Sets search-time parameters.
@@ -92,8 +98,9 @@ pub(crate) async fn add(args: AddArgs, ui: &Ui) -> Result<Ending, Failure> {
             failure
         }
     })?;
-    store.save_file(&path).await?;
-    finish(&path, &store, added.len(), chosen.as_ref(), loaded, ui)
+    let encoding = store.info()?.vector_encoding;
+    let vectors = (encoding, store.save_file_as(&path, encoding).await?);
+    finish(&path, &store, added.len(), vectors, chosen.as_ref(), loaded, ui)
 }
 
 /// The embeddings, if any document needs them.
@@ -142,6 +149,7 @@ fn finish(
     path: &Path,
     store: &VectorStore,
     added: usize,
+    (vectors, vector_loss): (VectorEncoding, Loss),
     chosen: Option<&Chosen>,
     loaded: Loaded,
     ui: &Ui,
@@ -157,6 +165,8 @@ fn finish(
         metric: info.metric,
         normalize_l2: info.normalize_l2,
         kind: info.kind.clone(),
+        vectors,
+        vector_loss,
         file_bytes,
         embeddings: chosen.map(Chosen::described),
         files: loaded.files,
@@ -173,7 +183,16 @@ fn finish(
             info.kind,
             info.metric,
             bytes(file_bytes)
-        )
+        )?;
+        if vectors == VectorEncoding::F32 {
+            return Ok(());
+        }
+        writeln!(out, "vectors as {vectors}: {}", lost(vector_loss))
     })?;
     Ok(Ending::Done)
+}
+
+/// What vectors lose, in words.
+fn lost(Loss { largest, mean }: Loss) -> String {
+    format!("saving changed them by {mean:.1e} of their length on average, {largest:.1e} at most")
 }

@@ -39,6 +39,10 @@ pub(crate) fn convert(args: &ConvertArgs, ui: &Ui) -> Result<Ending, Failure> {
         (None, None) if from_format == Format::Twindex => Format::LangChain,
         (None, None) => Format::Twindex,
     };
+    if args.vectors.is_some() && to_format != Format::Twindex {
+        let to = to_format.name();
+        return Err(Failure::option(format!("--vectors goes with a Twindex store, and TO is a {to}")));
+    }
     let files = interop::files_of(&args.to, to_format, args.index_name.as_deref());
     for file in &files {
         if file.exists() && !args.force {
@@ -51,8 +55,11 @@ pub(crate) fn convert(args: &ConvertArgs, ui: &Ui) -> Result<Ending, Failure> {
 
     // An index keeps its structure only as long as nothing has to be built: FAISS is not needed for that.
     let ids = || uuid::Uuid::new_v4().to_string();
-    let Imported { store, report } =
+    let Imported { mut store, report } =
         interop::read(&args.from, Some(from_format), &options, EngineKind::Flat, &ids)?;
+    if let Some(vectors) = args.vectors {
+        store.set_vector_encoding(vectors.into());
+    }
     let written = interop::write(&store, &args.to, to_format, args.index_name.as_deref())?;
 
     let mut converted: BTreeMap<String, usize> = BTreeMap::new();

@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::Path;
 
 use serde::Serialize;
-use twindex::core::bytes::{HEADER_LEN, MAGIC, VERSION};
+use twindex::core::bytes::{HEADER_LEN, MAGIC, VERSION, VectorEncoding};
 
 use crate::Ending;
 use crate::args::InfoArgs;
@@ -23,6 +23,7 @@ struct Info {
     metric: &'static str,
     normalize_l2: bool,
     kind: String,
+    vectors: VectorEncoding,
     engine: &'static str,
     simd: Option<String>,
     faiss_version: Option<String>,
@@ -49,6 +50,7 @@ pub(crate) async fn info(args: InfoArgs, ui: &Ui) -> Result<Ending, Failure> {
         metric: info.metric,
         normalize_l2: info.normalize_l2,
         kind: info.kind.clone(),
+        vectors: info.vector_encoding,
         engine: info.engine,
         simd: index.map(|index| index.simd.clone()),
         faiss_version: faiss_version(),
@@ -84,7 +86,12 @@ fn write_text(out: &mut dyn std::io::Write, info: &Info) -> std::io::Result<()> 
     line("FAISS", info.faiss_version.clone().unwrap_or_else(|| "not built in".to_owned()))?;
     line(
         "vectors",
-        format!("{}, and {} beyond them", bytes(info.vector_bytes), bytes(info.index_extra_bytes)),
+        format!(
+            "{}, and {} beyond them; {} in the file",
+            bytes(info.vector_bytes),
+            bytes(info.index_extra_bytes),
+            info.vectors
+        ),
     )?;
     line("documents", format!("{} of texts, metadata and ids", bytes(info.encoded_bytes)))?;
     let each = info.document_bytes_each.map_or(String::new(), |each| format!(", {each:.0} a document"));
