@@ -66,6 +66,7 @@ mod options;
 #[cfg(any(test, feature = "codes"))]
 mod quantize;
 mod rows;
+mod sort;
 mod store;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;

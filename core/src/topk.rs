@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 use crate::metric::{Metric, norm};
+use crate::sort::sorted;
 
 /// A row found by a search: its position and its raw score.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -48,9 +49,8 @@ fn by_key(a: (f32, usize), b: (f32, usize)) -> Ordering {
 
 /// Sorts best first and keeps the best `k`.
 pub fn sort_and_cut(metric: Metric, neighbors: &mut Vec<Neighbor>, k: usize) {
-    let order = |a: &Neighbor, b: &Neighbor| Neighbor::order(metric, a, b);
-    neighbors.sort_unstable_by(order);
-    neighbors.truncate(k);
+    let order = sorted(neighbors.len(), &mut |a, b| Neighbor::order(metric, &neighbors[a], &neighbors[b]));
+    *neighbors = order.into_iter().take(k).map(|at| neighbors[at]).collect();
 }
 
 #[derive(Debug, PartialEq)]

@@ -10,6 +10,8 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+use crate::sort::sorted;
+
 /// How deep metadata, filters and stored documents may nest.
 pub const MAX_NESTING: usize = 96;
 
@@ -367,15 +369,17 @@ impl<K: Into<String>, V: Into<Value>> FromIterator<(K, V)> for Metadata {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
         let mut entries: Vec<(Box<str>, Value)> =
             entries.into_iter().map(|(k, v)| (k.into().into_boxed_str(), v.into())).collect();
-        // Stable, so that of equal keys the last given is the last here.
-        entries.sort_by(|a, b| a.0.cmp(&b.0));
-        entries.dedup_by(|later, earlier| {
-            let same = later.0 == earlier.0;
-            if same {
-                std::mem::swap(later, earlier);
+        if !entries.is_sorted_by(|a, b| a.0 < b.0) {
+            let order = sorted(entries.len(), &mut |a, b| entries[a].0.cmp(&entries[b].0));
+            let mut given: Vec<_> = entries.into_iter().map(Some).collect();
+            entries = Vec::with_capacity(given.len());
+            for entry in order.into_iter().filter_map(|at| given[at].take()) {
+                match entries.last_mut() {
+                    Some(last) if last.0 == entry.0 => *last = entry,
+                    _ => entries.push(entry),
+                }
             }
-            same
-        });
+        }
         entries.shrink_to_fit();
         Self(entries)
     }

@@ -106,6 +106,11 @@ pub async fn run(data: &Data) -> Result<Outcome, Box<dyn std::error::Error>> {
     Ok(outcome)
 }
 
+/// Waits for a store from between measurements.
+fn wait<T>(work: impl Future<Output = T>) -> T {
+    tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(work))
+}
+
 async fn store_of(data: &Data, metric: Metric) -> Result<VectorStore, twindex::Error> {
     let store = VectorStore::builder(Table(BTreeMap::new())).distance_strategy(metric).build()?;
     store.add_with_vectors(data.documents.clone(), data.vectors_apart()).await?;
@@ -128,8 +133,6 @@ async fn measure_metric(
     let kind = if metric == Metric::L2 { faiss::MetricType::L2 } else { faiss::MetricType::InnerProduct };
     let mut index = faiss::index_factory(data.dim as u32, "Flat", kind)?;
     index.add(&data.vectors)?;
-    let handle = tokio::runtime::Handle::current();
-    let wait = |work| tokio::task::block_in_place(|| handle.block_on(work));
     for (queries, rounds, floor) in [(1, ROUNDS, 6.0), (10, 20, 1.0), (1000, 3, 1.0)] {
         let batches: Vec<Vec<f32>> = (0..rounds + 2).map(|round| data.batch(round, queries)).collect();
         let apart: Vec<Vec<Vec<f32>>> =
@@ -180,10 +183,9 @@ async fn measure_metric(
 /// One query against reading the codes, and against the plain scan of the vectors.
 fn measure_floors(data: &Data, metric: Metric, store: &VectorStore, outcome: &mut Outcome) {
     let name = short(metric);
-    let handle = tokio::runtime::Handle::current();
     let search = |round| {
         let found = store.similarity_search_with_score_by_vector(data.query(round), K);
-        black_box(tokio::task::block_in_place(|| handle.block_on(found))).ok();
+        black_box(wait(found)).ok();
     };
     let codes = vec![1u64; data.vectors.len() / 8];
     let compared = compare(ROUNDS, |_| drop(black_box(stream(&codes))), search);
@@ -229,14 +231,14 @@ async fn measure_filter(data: &Data, outcome: &mut Outcome) -> Result<(), Box<dy
     let store = VectorStore::builder(Table(BTreeMap::new())).distance_strategy(metric).build()?;
     let mut documents = data.documents.clone();
     for (at, document) in documents.iter_mut().enumerate() {
-        document.metadata.insert("benchmark_part".into(), json!(at % EVERY).try_into()?);
+        document.metadata.insert("benchmark_part", twindex::core::Value::from((at % EVERY) as i64));
     }
     store.add_with_vectors(documents, data.vectors_apart()).await?;
     let filter: Filter = json!({"benchmark_part": 7}).try_into()?;
     let options = || SearchOptions::new().k(K).filter(filter.clone());
     let first = time(|| {
         let found = store.similarity_search_with_score_by_vector(data.query(0), options());
-        black_box(tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(found))).ok();
+        black_box(wait(found)).ok();
     });
     println!("{:64} {:>13} {:>10.1} ms", "the first search with a filter", "", first * 1e3);
     outcome.put("first_filter_seconds", first);
@@ -255,13 +257,12 @@ async fn measure_filter(data: &Data, outcome: &mut Outcome) -> Result<(), Box<dy
         );
     }
     let plain = plain_index(data, metric)?;
-    let handle = tokio::runtime::Handle::current();
     let compared = compare(
         ROUNDS,
         |round| drop(black_box(plain.search(data.query(round), K, None))),
         |round| {
             let found = store.similarity_search_with_score_by_vector(data.query(round), options());
-            black_box(tokio::task::block_in_place(|| handle.block_on(found))).ok();
+            black_box(wait(found)).ok();
         },
     );
     let words = "a filter that keeps 1%: our scan of all vectors / ours";
