@@ -218,11 +218,7 @@ impl Positions {
 
     /// The positions, ascending.
     pub fn iter(&self) -> impl Iterator<Item = usize> {
-        self.words.iter().enumerate().flat_map(|(at, &word)| {
-            std::iter::successors(Some(word), |rest| Some(rest & rest.wrapping_sub(1)))
-                .take_while(|&rest| rest != 0)
-                .map(move |rest| at * 64 + rest.trailing_zeros() as usize)
-        })
+        self.words.iter().enumerate().flat_map(|(at, &word)| bits_of(word, at))
     }
 
     /// The positions as ranges of consecutive ones, ascending.
@@ -242,6 +238,89 @@ impl Positions {
     #[must_use]
     pub fn to_bitmap(&self) -> Vec<u8> {
         self.words.iter().flat_map(|word| word.to_le_bytes()).collect()
+    }
+}
+
+/// The positions in word `at` of a set, ascending.
+fn bits_of(word: u64, at: usize) -> impl Iterator<Item = usize> {
+    std::iter::successors(Some(word), |rest| Some(rest & rest.wrapping_sub(1)))
+        .take_while(|&rest| rest != 0)
+        .map(move |rest| at * 64 + rest.trailing_zeros() as usize)
+}
+
+/// The algebra of sets that lie below one bound.
+#[cfg(feature = "metadata-index")]
+impl Positions {
+    /// All positions below `bound`.
+    pub(crate) fn all(bound: usize) -> Self {
+        let mut set = Self::none(bound);
+        set.insert_run(0..bound);
+        set
+    }
+
+    /// The empty set below the same bound.
+    pub(crate) fn to_empty(&self) -> Self {
+        Self { words: vec![0; self.words.len()], count: 0 }
+    }
+
+    /// Puts consecutive positions in.
+    pub(crate) fn insert_run(&mut self, run: std::ops::Range<usize>) {
+        let mut at = run.start;
+        while at < run.end {
+            let word_end = (at / 64 + 1) * 64;
+            let end = run.end.min(word_end);
+            let bits = (u64::MAX >> (word_end - end)) & (u64::MAX << (at % 64));
+            let word = &mut self.words[at / 64];
+            self.count += (bits & !*word).count_ones() as usize;
+            *word |= bits;
+            at = end;
+        }
+    }
+
+    /// Takes a position out.
+    pub(crate) fn remove(&mut self, position: usize) {
+        let word = &mut self.words[position / 64];
+        let bit = 1 << (position % 64);
+        self.count -= usize::from(*word & bit != 0);
+        *word &= !bit;
+    }
+
+    /// Takes out the positions from `end` on.
+    pub(crate) fn truncate(&mut self, end: usize) {
+        if let Some(rest) = self.words.get_mut(end / 64..) {
+            for (i, word) in rest.iter_mut().enumerate() {
+                let kept = if i == 0 { !(u64::MAX << (end % 64)) } else { 0 };
+                self.count -= (*word & !kept).count_ones() as usize;
+                *word &= kept;
+            }
+        }
+    }
+
+    /// Takes out what is not in another set.
+    pub(crate) fn intersect(&mut self, other: &Self) {
+        self.combine(other, |word, other| word & other);
+    }
+
+    /// Takes out what is in another set.
+    pub(crate) fn subtract(&mut self, other: &Self) {
+        self.combine(other, |word, other| word & !other);
+    }
+
+    fn combine(&mut self, other: &Self, combine: impl Fn(u64, u64) -> u64) {
+        assert_eq!(self.words.len(), other.words.len(), "sets below one bound");
+        self.count = 0;
+        for (word, &other) in self.words.iter_mut().zip(&other.words) {
+            *word = combine(*word, other);
+            self.count += word.count_ones() as usize;
+        }
+    }
+
+    /// The positions from `start` on, ascending.
+    pub(crate) fn iter_from(&self, start: usize) -> impl Iterator<Item = usize> {
+        let first = (start / 64).min(self.words.len());
+        self.words[first..].iter().enumerate().flat_map(move |(at, &word)| {
+            bits_of(if at == 0 { word & (u64::MAX << (start % 64)) } else { word }, first + at)
+        })
     }
 }
 
