@@ -354,6 +354,38 @@ mod tests {
         assert_eq!(set.to_bitmap()[0], 0b111);
     }
 
+    #[cfg(feature = "metadata-index")]
+    #[test]
+    fn sets_combine_as_lists_of_positions_do() {
+        for bound in [0, 1, 63, 64, 65, 128, 300] {
+            let by_three = Positions::try_filter(bound, |p| Ok::<_, ()>(p % 3 == 0)).unwrap();
+            let by_five = Positions::try_filter(bound, |p| Ok::<_, ()>(p % 5 == 0)).unwrap();
+            let check = |set: &Positions, holds: &dyn Fn(usize) -> bool| {
+                assert_eq!(set, &Positions::try_filter(bound, |p| Ok::<_, ()>(holds(p))).unwrap());
+            };
+            let changed = |change: &dyn Fn(&mut Positions)| {
+                let mut set = by_three.clone();
+                change(&mut set);
+                set
+            };
+            check(&Positions::all(bound), &|_| true);
+            check(&by_three.to_empty(), &|_| false);
+            check(&changed(&|set| set.intersect(&by_five)), &|p| p % 15 == 0);
+            check(&changed(&|set| set.subtract(&by_five)), &|p| p % 3 == 0 && p % 5 != 0);
+            for cut in [0, 1, 62, 63, 64, 65, 127, 128, 200, 299, 300, 1000] {
+                check(&changed(&|set| set.truncate(cut)), &|p| p % 3 == 0 && p < cut);
+                let rest: Vec<usize> = (cut..bound).filter(|p| p % 3 == 0).collect();
+                assert_eq!(by_three.iter_from(cut).collect::<Vec<_>>(), rest);
+                let end = bound.min(cut + 70);
+                let with_run = changed(&|set| set.insert_run(cut..end));
+                check(&with_run, &|p| p % 3 == 0 || (cut..end).contains(&p));
+                if cut < bound {
+                    check(&changed(&|set| set.remove(cut)), &|p| p % 3 == 0 && p != cut);
+                }
+            }
+        }
+    }
+
     #[test]
     fn rows_refuse_ragged_blocks() {
         assert_eq!(Rows::new(&[1.0; 7], 3).unwrap_err().code(), "ragged_rows");

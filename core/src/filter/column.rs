@@ -352,8 +352,13 @@ fn renumbered(bitmap: &RoaringBitmap, moved: &[Option<u32>]) -> RoaringBitmap {
 
 fn collect(bitmap: &RoaringBitmap, found: &mut Positions) {
     let mut positions = bitmap.iter();
-    while let Some(run) = positions.next_range() {
-        found.insert_run(*run.start() as usize..*run.end() as usize + 1);
+    // Where most positions are in, runs are fewer than positions by enough to make up for what each costs.
+    if bitmap.max().is_some_and(|last| bitmap.len() > u64::from(last) / 2) {
+        while let Some(run) = positions.next_range() {
+            found.insert_run(*run.start() as usize..*run.end() as usize + 1);
+        }
+    } else {
+        positions.for_each(|position| found.insert(position as usize));
     }
 }
 

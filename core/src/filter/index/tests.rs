@@ -105,7 +105,11 @@ fn filter(random: &mut Generator) -> Filter {
     let function = |modulus: usize, fails: usize| {
         Filter::try_matching(move |document| {
             let number: usize = document.page_content.parse().unwrap_or_default();
-            if number == fails { Err(format!("{modulus}: {number}")) } else { Ok(number % modulus != 0) }
+            if number == fails {
+                Err(format!("{modulus}: {number}"))
+            } else {
+                Ok(!number.is_multiple_of(modulus))
+            }
         })
     };
     match random.below(6) {
@@ -260,7 +264,7 @@ fn a_function_is_asked_only_about_what_fields_leave_open() {
     let held = numbered(700);
     let asked = Arc::new(AtomicUsize::new(0));
     let counter = asked.clone();
-    let function = Filter::matching(move |_| counter.fetch_add(1, Ordering::Relaxed) % 2 == 0);
+    let function = Filter::matching(move |_| counter.fetch_add(1, Ordering::Relaxed).is_multiple_of(2));
     let found = held.matching(&parse(serde_json::json!({"kind": 2})).and(function)).unwrap();
     assert_eq!((found.len(), asked.load(Ordering::Relaxed)), (50, 100));
 }
