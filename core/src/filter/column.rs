@@ -26,7 +26,8 @@ pub(super) struct Column {
 }
 
 impl Column {
-    /// The column of these values, by position; `None` if it would take more than `limit` bytes.
+    /// The column of these values, by position; `None` if it would take more than `limit` bytes, of which there are at most 4 GiB, so that
+    /// positions can be counted in 32 bits.
     pub(super) fn of<'v>(values: impl Iterator<Item = Option<Cow<'v, Value>>>, limit: u64) -> Option<Self> {
         let (mut absent, mut compound) = (Vec::new(), Vec::new());
         let (mut keys, mut items) = (KeysBuilder::default(), KeysBuilder::default());

@@ -65,7 +65,7 @@ impl MetadataIndex {
         let budget = (documents.len() as u64 * BYTES_A_DOCUMENT).max(LEAST_BUDGET);
         let made = field.made.get_or_init(|| {
             let values = (0..documents.len()).map(|position| documents.look_up(position, &field.name));
-            Made { covered: documents.len(), column: Column::of(values, budget / 2) }
+            Made { covered: documents.len(), column: Column::of(values, (budget / 2).min(u32::MAX.into())) }
         });
         self.keep_within(budget);
         made
