@@ -268,15 +268,3 @@ fn a_function_is_asked_only_about_what_fields_leave_open() {
     let found = held.matching(&parse(serde_json::json!({"kind": 2})).and(function)).unwrap();
     assert_eq!((found.len(), asked.load(Ordering::Relaxed)), (50, 100));
 }
-
-#[test]
-fn threads_that_ask_at_once_get_the_same_answer() {
-    let held = numbered(3000);
-    let filter = parse(serde_json::json!({"kind": {"$gte": 5}, "url": {"$contains": "7"}}));
-    let expected = one_by_one(&held, &filter).unwrap();
-    std::thread::scope(|scope| {
-        let answers: Vec<_> = (0..4).map(|_| scope.spawn(|| held.matching(&filter).unwrap())).collect();
-        answers.into_iter().for_each(|answer| assert_eq!(answer.join().unwrap(), expected));
-    });
-    assert_eq!(held.metadata_index().lock().len(), 2);
-}
