@@ -49,10 +49,10 @@ written=$(mktemp -d)
 "$python" -W ignore tests/python/read_back.py target/release/twindex tests/data/fixtures "$written"
 rm -rf "$written"
 
-say "Fuzzing: a minute for each reader of what others wrote"
+say "Fuzzing: a minute for each reader of what others wrote, and for filters"
 need_cargo_fuzz
 core/fuzz/seed.sh
-for target in faiss langchain langchain_js; do
+for target in faiss filter langchain langchain_js; do
   # Without a sanitizer it needs no nightly compiler; safe Rust has little for one to find.
   (cd core && RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none "$target" -- -max_total_time=60 -rss_limit_mb=2048 -timeout=20 -max_len=65536 -verbosity=0 -print_final_stats=1)
 done

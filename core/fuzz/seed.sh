@@ -15,7 +15,12 @@ while IFS= read -r -d '' file; do
   */faiss.index) { printf '\0'; cat "$file"; } >"corpus/langchain_js/$name" ;;
   esac
 done < <(find "$fixtures" -type f -size -40k -print0)
-for target in faiss langchain langchain_js; do
+mkdir -p corpus/filter
+printf '%s\n' '{"a": {"$gte": 1}, "$or": [{"b": "x"}, {"$not": {"tags": {"$contains": "y"}}}]}' '{"a": 1.5, "b": "x"}' '{"a": 2, "tags": ["y", 1]}' \
+  '{"a": true}' '-1' '{}' '=' '{"a": 1, "tags": []}' >corpus/filter/mixed
+printf '%s\n' '{"in.b": {"$in": [null, 1, [1], {"c": 2}]}, "a": {"$ne": 9007199254740993}}' '{"in": {"b": 1}}' '{"in.b": {"c": 2}}' '=' \
+  '{"a": 9007199254740992.0, "in": {"b": [1.0]}}' '-0' '{"a": 9007199254740993}' >corpus/filter/paths
+for target in faiss filter langchain langchain_js; do
   [ ! -d "crashes/$target" ] || cp "crashes/$target"/* "corpus/$target/"
   echo "$target: $(ls "corpus/$target" | wc -l) seeds"
 done

@@ -3,12 +3,21 @@
 //! A store that was opened keeps the documents section as it came, checked, and builds a document only when a hit, a filter or
 //! a caller needs it. Opening is so bounded by reading, and documents never looked at cost their encoded size alone.
 
+#[cfg(feature = "metadata-index")]
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
+#[cfg(feature = "metadata-index")]
+use crate::bytes::metadata_value_at;
 use crate::bytes::{document_at, document_len, id_at, scan_documents};
 use crate::document::Document;
 use crate::error::Result;
+use crate::filter::Filter;
+#[cfg(feature = "metadata-index")]
+use crate::filter::{MetadataIndex, look_up};
 use crate::rows::Positions;
+#[cfg(feature = "metadata-index")]
+use crate::value::Value;
 
 /// Documents by position.
 #[derive(Debug, Default)]
@@ -18,6 +27,8 @@ pub struct Documents {
     encoded: Vec<u8>,
     /// Where the first `offsets.len()` documents start in `encoded`; those after were added since.
     offsets: Vec<u64>,
+    #[cfg(feature = "metadata-index")]
+    metadata: MetadataIndex,
 }
 
 impl Documents {
@@ -29,7 +40,13 @@ impl Documents {
         let offsets = scan_documents(&encoded, count)?;
         let mut cells = Vec::new();
         cells.resize_with(count, OnceLock::new);
-        Ok(Self { cells, encoded, offsets })
+        Ok(Self {
+            cells,
+            encoded,
+            offsets,
+            #[cfg(feature = "metadata-index")]
+            metadata: MetadataIndex::default(),
+        })
     }
 
     /// How many documents there are.
@@ -75,6 +92,34 @@ impl Documents {
         (0..self.len()).map(|position| self.id(position))
     }
 
+    /// The positions of the documents that a filter accepts.
+    ///
+    /// With feature `metadata-index`, from an index of the fields that the filter names, made when a field is first named.
+    ///
+    /// # Errors
+    /// `callable_filter_raised` if a function in the filter fails.
+    pub fn matching(&self, filter: &Filter) -> Result<Positions> {
+        #[cfg(feature = "metadata-index")]
+        if let Some(positions) = filter.positions(self) {
+            return positions;
+        }
+        Positions::try_filter(self.len(), |position| filter.matches(self.at(position)))
+    }
+
+    /// The value that filters see under a name, without decoding the document.
+    #[cfg(feature = "metadata-index")]
+    pub(crate) fn look_up(&self, position: usize, name: &str) -> Option<Cow<'_, Value>> {
+        match self.cells[position].get() {
+            Some(document) => look_up(&document.metadata, name).map(Cow::Borrowed),
+            None => metadata_value_at(self.encoded_at(position), name).map(Cow::Owned),
+        }
+    }
+
+    #[cfg(feature = "metadata-index")]
+    pub(crate) fn metadata_index(&self) -> &MetadataIndex {
+        &self.metadata
+    }
+
     /// Each document as the bytes it came as, or decoded if it did not come as bytes.
     pub(crate) fn iter_encoded(&self) -> impl Iterator<Item = Result<&[u8], &Document>> {
         self.cells.iter().enumerate().map(|(position, cell)| {
@@ -93,6 +138,8 @@ impl Documents {
             self.cells.reserve_exact(documents.len());
         }
         self.cells.extend(documents.map(OnceLock::from));
+        #[cfg(feature = "metadata-index")]
+        self.metadata.grow(self.cells.len());
     }
 
     /// Takes documents out; the rest closes up in order.
@@ -104,6 +151,8 @@ impl Documents {
                 !positions.contains(position - 1)
             });
         }
+        #[cfg(feature = "metadata-index")]
+        self.metadata.remove(positions, self.cells.len());
         retain(&mut self.cells, positions);
         retain(&mut self.offsets, positions);
         if self.offsets.is_empty() {
@@ -123,6 +172,14 @@ impl Documents {
         (self.cells.capacity() * size_of::<OnceLock<Arc<Document>>>()
             + self.offsets.capacity() * size_of::<u64>()
             + records) as u64
+    }
+
+    /// Bytes that the index of metadata takes, about.
+    pub(crate) fn metadata_index_bytes(&self) -> u64 {
+        #[cfg(feature = "metadata-index")]
+        return self.metadata.bytes();
+        #[cfg(not(feature = "metadata-index"))]
+        0
     }
 
     /// Bytes of the section that documents not looked at yet will be decoded from.

@@ -16,6 +16,9 @@ use crate::topk::{Candidates, Neighbor, key, sort_and_cut};
 /// Rows per kernel call: the scores fit in the first-level cache.
 pub(crate) const BLOCK: usize = 256;
 
+/// Of a block of rows of which a filter keeps fewer than one in so many, only those are scanned.
+const SPARSE: usize = 8;
+
 /// Queries that are answered together, so that rows are read once for all of them.
 const TOGETHER: usize = 32;
 
@@ -250,11 +253,8 @@ impl RowStats {
                 && queries.iter().all(can)
                 && let Some(codes) = self.codes_for(kernel, rows)
             {
-                let within = Within { stats: self, kernel, rows, k, available };
-                let found = within.spread(queries, &|queries, range| match among {
-                    None => within.by_codes(codes, queries, std::iter::once(range)),
-                    Some(among) => within.by_codes(codes, queries, among.runs_within(range)),
-                });
+                let within = Within { stats: self, kernel, rows, k, among, available };
+                let found = within.spread(queries, &|queries, range| within.by_codes(codes, queries, range));
                 let mut left = Vec::new();
                 for (i, found) in found.into_iter().enumerate() {
                     match found {
@@ -283,13 +283,9 @@ impl RowStats {
         if k == 0 {
             return vec![Vec::new(); queries.len()];
         }
-        let within = Within { stats: self, kernel, rows, k, available };
+        let within = Within { stats: self, kernel, rows, k, among, available };
         let found = within.spread(queries, &|queries, range| {
-            let scan = |query| match among {
-                None => within.scan(query, || std::iter::once(range.clone())),
-                Some(among) => within.scan(query, || among.runs_within(range.clone())),
-            };
-            queries.iter().map(|query| Some(scan(query))).collect()
+            queries.iter().map(|query| Some(within.scan(query, range.clone()))).collect()
         });
         found.into_iter().map(Option::unwrap_or_default).collect()
     }
@@ -323,6 +319,7 @@ struct Within<'a> {
     rows: Rows<'a>,
     /// From 1 to `available`.
     k: usize,
+    among: Option<&'a Positions>,
     /// How many rows are searched in all.
     available: usize,
 }
@@ -381,15 +378,28 @@ impl Within<'_> {
         one.into_iter().zip(other).map(both).collect()
     }
 
-    /// For each query the best `k` of the rows in these runs, found by their codes; `None` if more than a few can be among the best, as among rows of
+    /// The rows of a range that are searched, a kernel call's worth at a time. Where most of a block is searched all of it is scanned, since the kernels
+    /// are fast on many rows; then there is a set that rows must be in to be candidates.
+    fn blocks(&self, range: Range<usize>) -> impl Iterator<Item = (Range<usize>, Option<&Positions>)> {
+        let end = range.end;
+        range.step_by(BLOCK).flat_map(move |start| {
+            let block = start..end.min(start + BLOCK);
+            let sparse = self.among.filter(|among| among.at_most_within(&block) < block.len() / SPARSE);
+            let whole = if sparse.is_none() { Some((block.clone(), self.among)) } else { None };
+            let runs = sparse.into_iter().flat_map(move |among| among.runs_within(block.clone()));
+            whole.into_iter().chain(runs.map(|run| (run, None)))
+        })
+    }
+
+    /// For each query the best `k` of the rows of a range, found by their codes; `None` if more than a few can be among the best, as among rows of
     /// very unlike lengths: reading the codes was then in vain.
     #[cfg(any(test, feature = "codes"))]
-    fn by_codes(&self, codes: &Codes, queries: Rows<'_>, runs: impl Iterator<Item = Range<usize>>) -> Found {
+    fn by_codes(&self, codes: &Codes, queries: Rows<'_>, range: Range<usize>) -> Found {
         // What the rest costs more than it would have by reading all rows at once: an eighth.
         let most = (self.available / 16).max(4 * self.k + 256);
         let mut scan = Scan::new(self.kernel, self.stats.metric, queries, self.k, most);
-        for block in runs.flat_map(blocks) {
-            scan.take(self.kernel, codes, block);
+        for (block, among) in self.blocks(range) {
+            scan.take(self.kernel, codes, block, among);
         }
         let rescore = |query, positions: Vec<usize>| {
             self.stats.rescore(self.rows, query, self.k, positions.into_iter())
@@ -397,17 +407,18 @@ impl Within<'_> {
         queries.iter().zip(scan.finish()).map(|(query, positions)| Some(rescore(query, positions?))).collect()
     }
 
-    /// The best `k` of the rows in these runs, by the rows as they are.
-    fn scan<I: Iterator<Item = Range<usize>>>(&self, query: &[f32], runs: impl Fn() -> I) -> Vec<Neighbor> {
+    /// The best `k` of the rows of a range, by the rows as they are.
+    fn scan(&self, query: &[f32], range: Range<usize>) -> Vec<Neighbor> {
         let Self { stats, kernel, rows, k, .. } = *self;
         let query_norm = norm(query);
         if k == self.available || !stats.scan_is_safe(rows.dim(), query_norm) {
             // Every row is wanted, or the bound does not hold: score them all by the portable kernel.
-            return stats.rescore(rows, query, k, runs().flatten());
+            let searched = range.filter(|&position| self.among.is_none_or(|among| among.contains(position)));
+            return stats.rescore(rows, query, k, searched);
         }
         let mut candidates = Candidates::new(k, stats.widen(rows.dim(), query_norm));
         let mut scores = [0.0f32; BLOCK];
-        for block in runs().flat_map(blocks) {
+        for (block, among) in self.blocks(range) {
             let scores = &mut scores[..block.len()];
             match stats.metric {
                 Metric::L2 => kernel.l2_squared(query, rows.slice(block.clone()), scores),
@@ -420,19 +431,13 @@ impl Within<'_> {
             }
             for (position, &score) in block.zip(&*scores) {
                 let key = key(stats.metric, score);
-                if key <= candidates.limit() {
+                if key <= candidates.limit() && among.is_none_or(|among| among.contains(position)) {
                     candidates.push(key, position);
                 }
             }
         }
         stats.rescore(rows, query, k, candidates.positions())
     }
-}
-
-/// A run of rows, a kernel call's worth at a time.
-fn blocks(run: Range<usize>) -> impl Iterator<Item = Range<usize>> {
-    let end = run.end;
-    run.step_by(BLOCK).map(move |start| start..end.min(start + BLOCK))
 }
 
 #[cfg(test)]
@@ -455,7 +460,7 @@ mod tests {
                 let (_, left) = stats.search_by_codes(&kernel, rows, rows.slice(8..11), 10, None);
                 assert_eq!(left.len(), if answered { 0 } else { 3 }, "{metric}");
                 let mut scan = Scan::new(&kernel, metric, rows.slice(8..9), 10, count);
-                scan.take(&kernel, &codes, 0..count);
+                scan.take(&kernel, &codes, 0..count, None);
                 let kept = scan.finish().next().unwrap().expect("it does not give up").len();
                 assert_eq!(kept < 200, answered, "{metric}: {kept}");
             }

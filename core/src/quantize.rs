@@ -273,8 +273,14 @@ impl Scan {
         Self { metric, codes, queries, rounding: rounding(dim), most, products: Vec::new() }
     }
 
-    /// Takes in some consecutive rows.
-    pub(crate) fn take(&mut self, kernel: &dyn ScanKernel, codes: &Codes, range: Range<usize>) {
+    /// Takes in some consecutive rows, those of them that are in a set if there is one.
+    pub(crate) fn take(
+        &mut self,
+        kernel: &dyn ScanKernel,
+        codes: &Codes,
+        range: Range<usize>,
+        among: Option<&Positions>,
+    ) {
         if self.queries.iter().all(|query| query.gave_up) {
             return;
         }
@@ -287,7 +293,7 @@ impl Scan {
             if query.gave_up {
                 continue;
             }
-            query.take(kernel, self.metric, &block, products, rounding);
+            query.take(kernel, self.metric, &block, products, rounding, among);
             query.gave_up = query.candidates.exceeds(self.most);
         }
     }
@@ -379,6 +385,7 @@ impl Query {
         block: &Block<'_>,
         products: &[i32],
         rounding: Rounding,
+        among: Option<&Positions>,
     ) {
         let Coded { scale, norm, .. } = self.coded;
         let slack = self.slack(block.error, block.norm, rounding);
@@ -391,9 +398,10 @@ impl Query {
                 let product = products[at] as f32 * (scale * block.scales[at]);
                 let slack = self.slack(block.errors[at], block.norms[at], rounding);
                 let best = key(metric, product + slack, norm, block.norms[at]);
-                if best <= self.candidates.limit() {
+                let position = block.start + at;
+                if best <= self.candidates.limit() && among.is_none_or(|among| among.contains(position)) {
                     let worst = key(metric, product - slack, norm, block.norms[at]);
-                    self.candidates.push(best, worst, block.start + at);
+                    self.candidates.push(best, worst, position);
                 }
             }
         }

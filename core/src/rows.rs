@@ -222,14 +222,21 @@ impl Positions {
     }
 
     fn iter_within(&self, range: std::ops::Range<usize>) -> impl Iterator<Item = usize> {
+        let (first, words) = self.words_of(&range);
+        let positions = words.iter().enumerate().flat_map(move |(at, &word)| bits_of(word, first + at));
+        positions.filter(move |position| range.contains(position))
+    }
+
+    /// The words that hold a range, and the number of the first.
+    fn words_of(&self, range: &std::ops::Range<usize>) -> (usize, &[u64]) {
         let first = (range.start / 64).min(self.words.len());
-        let last = range.end.div_ceil(64).clamp(first, self.words.len());
-        let words = self.words[first..last].iter().enumerate().flat_map(move |(at, &word)| {
-            std::iter::successors(Some(word), |rest| Some(rest & rest.wrapping_sub(1)))
-                .take_while(|&rest| rest != 0)
-                .map(move |rest| (first + at) * 64 + rest.trailing_zeros() as usize)
-        });
-        words.filter(move |position| range.contains(position))
+        let end = range.end.div_ceil(64).clamp(first, self.words.len());
+        (first, &self.words[first..end])
+    }
+
+    /// At most how many positions lie in a range: those of the words that hold it.
+    pub(crate) fn at_most_within(&self, range: &std::ops::Range<usize>) -> usize {
+        self.words_of(range).1.iter().map(|word| word.count_ones() as usize).sum()
     }
 
     /// The positions as ranges of consecutive ones, ascending.
@@ -254,6 +261,89 @@ impl Positions {
     #[must_use]
     pub fn to_bitmap(&self) -> Vec<u8> {
         self.words.iter().flat_map(|word| word.to_le_bytes()).collect()
+    }
+}
+
+/// The positions in word `at` of a set, ascending.
+fn bits_of(word: u64, at: usize) -> impl Iterator<Item = usize> {
+    std::iter::successors(Some(word), |rest| Some(rest & rest.wrapping_sub(1)))
+        .take_while(|&rest| rest != 0)
+        .map(move |rest| at * 64 + rest.trailing_zeros() as usize)
+}
+
+/// The algebra of sets that lie below one bound.
+#[cfg(feature = "metadata-index")]
+impl Positions {
+    /// All positions below `bound`.
+    pub(crate) fn all(bound: usize) -> Self {
+        let mut set = Self::none(bound);
+        set.insert_run(0..bound);
+        set
+    }
+
+    /// The empty set below the same bound.
+    pub(crate) fn to_empty(&self) -> Self {
+        Self { words: vec![0; self.words.len()], count: 0 }
+    }
+
+    /// Puts consecutive positions in.
+    pub(crate) fn insert_run(&mut self, run: std::ops::Range<usize>) {
+        let mut at = run.start;
+        while at < run.end {
+            let word_end = (at / 64 + 1) * 64;
+            let end = run.end.min(word_end);
+            let bits = (u64::MAX >> (word_end - end)) & (u64::MAX << (at % 64));
+            let word = &mut self.words[at / 64];
+            self.count += (bits & !*word).count_ones() as usize;
+            *word |= bits;
+            at = end;
+        }
+    }
+
+    /// Takes a position out.
+    pub(crate) fn remove(&mut self, position: usize) {
+        let word = &mut self.words[position / 64];
+        let bit = 1 << (position % 64);
+        self.count -= usize::from(*word & bit != 0);
+        *word &= !bit;
+    }
+
+    /// Takes out the positions from `end` on.
+    pub(crate) fn truncate(&mut self, end: usize) {
+        if let Some(rest) = self.words.get_mut(end / 64..) {
+            for (i, word) in rest.iter_mut().enumerate() {
+                let kept = if i == 0 { !(u64::MAX << (end % 64)) } else { 0 };
+                self.count -= (*word & !kept).count_ones() as usize;
+                *word &= kept;
+            }
+        }
+    }
+
+    /// Takes out what is not in another set.
+    pub(crate) fn intersect(&mut self, other: &Self) {
+        self.combine(other, |word, other| word & other);
+    }
+
+    /// Takes out what is in another set.
+    pub(crate) fn subtract(&mut self, other: &Self) {
+        self.combine(other, |word, other| word & !other);
+    }
+
+    fn combine(&mut self, other: &Self, combine: impl Fn(u64, u64) -> u64) {
+        assert_eq!(self.words.len(), other.words.len(), "sets below one bound");
+        self.count = 0;
+        for (word, &other) in self.words.iter_mut().zip(&other.words) {
+            *word = combine(*word, other);
+            self.count += word.count_ones() as usize;
+        }
+    }
+
+    /// The positions from `start` on, ascending.
+    pub(crate) fn iter_from(&self, start: usize) -> impl Iterator<Item = usize> {
+        let first = (start / 64).min(self.words.len());
+        self.words[first..].iter().enumerate().flat_map(move |(at, &word)| {
+            bits_of(if at == 0 { word & (u64::MAX << (start % 64)) } else { word }, first + at)
+        })
     }
 }
 
@@ -285,6 +375,38 @@ mod tests {
         assert_eq!(set.runs().collect::<Vec<_>>(), [0..3, 63..65, 130..131, 199..200]);
         assert!(set.contains(64) && !set.contains(65) && !set.contains(100_000));
         assert_eq!(set.to_bitmap()[0], 0b111);
+    }
+
+    #[cfg(feature = "metadata-index")]
+    #[test]
+    fn sets_combine_as_lists_of_positions_do() {
+        for bound in [0, 1, 63, 64, 65, 128, 300] {
+            let by_three = Positions::try_filter(bound, |p| Ok::<_, ()>(p % 3 == 0)).unwrap();
+            let by_five = Positions::try_filter(bound, |p| Ok::<_, ()>(p % 5 == 0)).unwrap();
+            let check = |set: &Positions, holds: &dyn Fn(usize) -> bool| {
+                assert_eq!(set, &Positions::try_filter(bound, |p| Ok::<_, ()>(holds(p))).unwrap());
+            };
+            let changed = |change: &dyn Fn(&mut Positions)| {
+                let mut set = by_three.clone();
+                change(&mut set);
+                set
+            };
+            check(&Positions::all(bound), &|_| true);
+            check(&by_three.to_empty(), &|_| false);
+            check(&changed(&|set| set.intersect(&by_five)), &|p| p % 15 == 0);
+            check(&changed(&|set| set.subtract(&by_five)), &|p| p % 3 == 0 && p % 5 != 0);
+            for cut in [0, 1, 62, 63, 64, 65, 127, 128, 200, 299, 300, 1000] {
+                check(&changed(&|set| set.truncate(cut)), &|p| p % 3 == 0 && p < cut);
+                let rest: Vec<usize> = (cut..bound).filter(|p| p % 3 == 0).collect();
+                assert_eq!(by_three.iter_from(cut).collect::<Vec<_>>(), rest);
+                let end = bound.min(cut + 70);
+                let with_run = changed(&|set| set.insert_run(cut..end));
+                check(&with_run, &|p| p % 3 == 0 || (cut..end).contains(&p));
+                if cut < bound {
+                    check(&changed(&|set| set.remove(cut)), &|p| p % 3 == 0 && p != cut);
+                }
+            }
+        }
     }
 
     #[test]

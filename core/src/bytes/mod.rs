@@ -24,6 +24,8 @@ mod tests;
 mod v1;
 mod wire;
 
+#[cfg(feature = "metadata-index")]
+pub(crate) use v1::metadata_value_at;
 pub(crate) use v1::{document_at, document_len, encode_documents, id_at, scan_documents};
 
 pub use encoding::{Loss, VectorEncoding};

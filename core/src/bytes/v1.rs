@@ -143,6 +143,18 @@ pub(crate) fn document_at(bytes: &[u8]) -> Document {
     read().expect(SCANNED)
 }
 
+/// What filters see under a name in the metadata of the document that starts here, checked by [`scan_documents`].
+#[cfg(feature = "metadata-index")]
+pub(crate) fn metadata_value_at(bytes: &[u8], name: &str) -> Option<Value> {
+    let mut reader = Reader::new(bytes);
+    let mut find = || {
+        reader.text()?;
+        reader.text()?;
+        reader.find(name, 1)
+    };
+    find().expect(SCANNED)
+}
+
 /// How many bytes the document that starts here takes, checked by [`scan_documents`].
 pub(crate) fn document_len(bytes: &[u8]) -> usize {
     let mut reader = Reader::new(bytes);

@@ -151,6 +151,32 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// The value that filters see under a name in a map whose values stand at `depth`: that of the key of this name, else at the dotted
+    /// path through maps. What is left to read is then anywhere.
+    #[cfg(feature = "metadata-index")]
+    pub(super) fn find(&mut self, name: &str, depth: usize) -> Read<Option<Value>> {
+        let path = name.split_once('.');
+        let mut below = None;
+        for _ in 0..self.count(2)? {
+            let key = self.text()?;
+            if key == name {
+                return self.value(depth).map(Some);
+            }
+            if key > name {
+                break;
+            }
+            // What is before a dot is sorted before the whole.
+            if let Some((first, rest)) = path
+                && key == first
+            {
+                below = Some((Reader { rest: self.rest }, rest));
+            }
+            self.skip_value(depth)?;
+        }
+        let Some((mut map, rest)) = below else { return Ok(None) };
+        if map.variant()? == variant::MAP { map.find(rest, depth + 1) } else { Ok(None) }
+    }
+
     /// Passes over a map, checking everything that [`map`](Self::map) checks.
     pub(super) fn skip_map(&mut self, depth: usize) -> Read<()> {
         let mut last: Option<&str> = None;

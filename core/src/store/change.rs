@@ -98,9 +98,7 @@ impl Store {
                 }
                 doomed
             }
-            (None, Some(filter)) => {
-                Positions::try_filter(self.len(), |position| filter.matches(self.documents.at(position)))?
-            }
+            (None, Some(filter)) => self.documents.matching(filter)?,
         };
         if let Some(index) = &mut self.index
             && !doomed.is_empty()

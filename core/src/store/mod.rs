@@ -269,6 +269,7 @@ impl Store {
             index: self.index.as_ref().map(|index| index.info()),
             document_bytes: self.documents.own_bytes() + self.ids.bytes(),
             encoded_bytes: self.documents.encoded_bytes(),
+            metadata_index_bytes: self.documents.metadata_index_bytes(),
         }
     }
 }
@@ -296,4 +297,6 @@ pub struct StoreInfo {
     pub document_bytes: u64,
     /// Bytes of the documents section it was opened from and still decodes documents from, texts and metadata included.
     pub encoded_bytes: u64,
+    /// Bytes of the index of those metadata fields that filters named since the store was opened; 0 without feature `metadata-index`.
+    pub metadata_index_bytes: u64,
 }

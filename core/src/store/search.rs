@@ -281,10 +281,7 @@ impl Store {
     /// The positions a filter accepts; `None` for all.
     fn among(&self, filter: Option<&Filter>) -> Result<Option<Positions>> {
         match filter {
-            Some(filter) if !filter.accepts_everything() => {
-                Positions::try_filter(self.len(), |position| filter.matches(self.documents.at(position)))
-                    .map(Some)
-            }
+            Some(filter) if !filter.accepts_everything() => self.documents.matching(filter).map(Some),
             _ => Ok(None),
         }
     }

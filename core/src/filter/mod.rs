@@ -5,6 +5,14 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
+#[cfg(feature = "metadata-index")]
+mod column;
+#[cfg(feature = "metadata-index")]
+mod index;
+
+#[cfg(feature = "metadata-index")]
+pub(crate) use index::MetadataIndex;
+
 use crate::document::Document;
 use crate::error::{Error, Result};
 use crate::value::{MAX_NESTING, Metadata, Value};
@@ -216,15 +224,17 @@ impl Node {
                 let value = look_up(&document.metadata, name);
                 Ok(conditions.iter().all(|condition| condition.holds(value)))
             }
-            Node::Predicate(keep) => {
-                keep(document).map_err(|message| Error::CallableFilterRaised { message })
-            }
+            Node::Predicate(keep) => ask(keep, document),
         }
     }
 }
 
+fn ask(keep: &Predicate, document: &Document) -> Result<bool> {
+    keep(document).map_err(|message| Error::CallableFilterRaised { message })
+}
+
 /// The value under the literal key, else at the dotted path through maps.
-fn look_up<'a>(metadata: &'a Metadata, name: &str) -> Option<&'a Value> {
+pub(crate) fn look_up<'a>(metadata: &'a Metadata, name: &str) -> Option<&'a Value> {
     metadata.get(name).or_else(|| {
         let (first, rest) = name.split_once('.')?;
         look_up(metadata.get(first)?.as_map()?, rest)
