@@ -38,6 +38,7 @@ pub(crate) const LEAST_QUERY_NORM: f32 = 1e-12;
 pub(crate) const MOST: i8 = 127;
 
 /// Rows that are coded by one task.
+#[cfg(not(target_family = "wasm"))]
 const TASK: usize = 4096;
 
 /// Rows of which is told at once whether any of them can be a candidate.
@@ -48,11 +49,14 @@ pub const LANES: usize = 16;
 pub(crate) struct Codes {
     dim: usize,
     codes: Vec<i8>,
-    scales: Vec<f32>,
-    errors: Vec<f32>,
-    norms: Vec<f32>,
-    sums: Vec<i32>,
+    /// What is known of each row beside its codes, a list for each of [`Coded`]'s numbers. A sum of codes is a whole number that f32 has.
+    numbers: [Vec<f32>; 4],
 }
+
+const SCALE: usize = 0;
+const ERROR: usize = 1;
+const NORM: usize = 2;
+const SUM: usize = 3;
 
 /// What is known of a vector beside its codes.
 #[derive(Debug, Clone, Copy, Default)]
@@ -63,8 +67,8 @@ pub struct Coded {
     pub error: f32,
     /// At least the length of the vector, by no more than rounding.
     pub norm: f32,
-    /// The sum of the codes.
-    pub sum: i32,
+    /// The sum of the codes, a whole number of less than 2^23.
+    pub sum: f32,
 }
 
 /// The nearest whole number, of two the even one, of a number between -2^22 and 2^22. (Adding this leaves no bits for a fraction. Written so, it is
@@ -84,7 +88,7 @@ pub fn encode(vector: &[f32], most: i8, codes: &mut [i8]) -> Coded {
     let scale = largest / f32::from(most);
     if scale < LEAST_SCALE {
         codes.fill(0);
-        return Coded { scale: 0.0, error: length, norm: length, sum: 0 };
+        return Coded { scale: 0.0, error: length, norm: length, sum: 0.0 };
     }
     let factor = 1.0 / scale;
     // At most 127.0001 by size, which is 127.
@@ -109,23 +113,33 @@ pub fn encode(vector: &[f32], most: i8, codes: &mut [i8]) -> Coded {
         take(lane, x, code);
     }
     let error = squares.iter().sum::<f64>().sqrt() as f32;
-    Coded { scale, error: up(error), norm: length, sum }
+    Coded { scale, error: up(error), norm: length, sum: sum as f32 }
 }
 
-/// Does it for each part, on the threads of the kernel.
-fn for_each<T: Send>(kernel: &dyn ScanKernel, parts: impl Iterator<Item = T>, work: impl Fn(T) + Sync) {
-    #[cfg(target_family = "wasm")]
-    {
-        let _ = kernel;
-        parts.for_each(work);
-    }
+/// Codes rows, on the threads of the kernel.
+fn code(kernel: &dyn ScanKernel, rows: Rows<'_>, codes: &mut [i8], numbers: [&mut [f32]; 4]) {
     #[cfg(not(target_family = "wasm"))]
-    {
-        let parts: Vec<_> = parts.map(|part| std::sync::Mutex::new(Some(part))).collect();
-        kernel.spread(parts.len(), &|at| {
-            let part = parts[at].lock().ok().and_then(|mut part| part.take());
-            part.into_iter().for_each(&work);
+    if rows.len() > TASK {
+        type Part<'a> = std::sync::Mutex<(&'a mut [i8], [&'a mut [f32]; 4])>;
+        let mut numbers = numbers.map(|numbers| numbers.chunks_mut(TASK));
+        let parts: Vec<Part<'_>> = codes
+            .chunks_mut(TASK * rows.dim())
+            .map(|codes| (codes, numbers.each_mut().map(|numbers| numbers.next().unwrap_or_default())).into())
+            .collect();
+        kernel.spread(parts.len(), &|part| {
+            let rows = rows.slice(part * TASK..rows.len().min((part + 1) * TASK));
+            let mut part = parts[part].lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let (codes, numbers) = &mut *part;
+            code(kernel, rows, codes, numbers.each_mut().map(|numbers| &mut **numbers));
         });
+        return;
+    }
+    let mut numbers = numbers;
+    for (at, (row, codes)) in rows.iter().zip(codes.chunks_exact_mut(rows.dim())).enumerate() {
+        let Coded { scale, error, norm, sum } = kernel.encode(row, MOST, codes);
+        for (numbers, number) in numbers.iter_mut().zip([scale, error, norm, sum]) {
+            numbers[at] = number;
+        }
     }
 }
 
@@ -161,60 +175,34 @@ impl Codes {
     /// Takes in rows added at the end. Where there is no memory for them this gives `false`, and the codes are of no use any more.
     #[must_use]
     pub(crate) fn append(&mut self, kernel: &dyn ScanKernel, rows: Rows<'_>) -> bool {
-        let before = self.sums.len();
-        let extended = self.extend(rows.len()).is_ok();
+        let before = self.len();
+        let extended = longer(&mut self.codes, rows.data().len()).is_ok()
+            && self.numbers.iter_mut().all(|numbers| longer(numbers, rows.len()).is_ok());
         if extended {
-            self.fill(kernel, before, rows);
+            let codes = &mut self.codes[before * rows.dim()..];
+            code(kernel, rows, codes, self.numbers.each_mut().map(|numbers| &mut numbers[before..]));
         }
         extended
     }
 
-    fn extend(&mut self, more: usize) -> Result<(), TryReserveError> {
-        longer(&mut self.codes, more * self.dim)?;
-        longer(&mut self.scales, more)?;
-        longer(&mut self.errors, more)?;
-        longer(&mut self.norms, more)?;
-        longer(&mut self.sums, more)
-    }
-
-    /// Codes rows, from this position on.
-    fn fill(&mut self, kernel: &dyn ScanKernel, start: usize, rows: Rows<'_>) {
-        let codes = self.codes[start * self.dim..].chunks_mut(TASK * self.dim);
-        let numbers = self.scales[start..].chunks_mut(TASK).zip(self.errors[start..].chunks_mut(TASK));
-        let numbers =
-            numbers.zip(self.norms[start..].chunks_mut(TASK)).zip(self.sums[start..].chunks_mut(TASK));
-        let rows = rows.data().chunks(TASK * self.dim);
-        for_each(
-            kernel,
-            codes.zip(numbers).zip(rows),
-            |((codes, (((scales, errors), norms), sums)), rows)| {
-                let rows = rows.chunks_exact(self.dim).zip(codes.chunks_exact_mut(self.dim));
-                for (i, (row, codes)) in rows.enumerate() {
-                    let coded = kernel.encode(row, MOST, codes);
-                    (scales[i], errors[i], norms[i], sums[i]) =
-                        (coded.scale, coded.error, coded.norm, coded.sum);
-                }
-            },
-        );
+    fn len(&self) -> usize {
+        self.numbers[SUM].len()
     }
 
     /// Forgets rows taken out.
     pub(crate) fn remove(&mut self, positions: &Positions) {
         remove_rows(&mut self.codes, self.dim, positions);
-        for numbers in [&mut self.scales, &mut self.errors, &mut self.norms] {
-            remove_rows(numbers, 1, positions);
-        }
-        remove_rows(&mut self.sums, 1, positions);
+        self.numbers.iter_mut().for_each(|numbers| remove_rows(numbers, 1, positions));
     }
 
     pub(crate) fn bytes(&self) -> u64 {
-        let floats = self.scales.capacity() + self.errors.capacity() + self.norms.capacity();
-        (self.codes.capacity() + floats * size_of::<f32>() + self.sums.capacity() * size_of::<i32>()) as u64
+        let numbers: usize = self.numbers.iter().map(Vec::capacity).sum();
+        (self.codes.capacity() + numbers * size_of::<f32>()) as u64
     }
 
     fn rows(&self, range: Range<usize>) -> CodeRows<'_> {
         let Range { start, end } = range;
-        CodeRows::new(self.dim, &self.codes[start * self.dim..end * self.dim], &self.sums[start..end])
+        CodeRows::new(self.dim, &self.codes[start * self.dim..end * self.dim], &self.numbers[SUM][start..end])
     }
 }
 
@@ -321,9 +309,9 @@ impl<'a> Block<'a> {
     fn new(codes: &'a Codes, range: Range<usize>) -> Self {
         let greatest =
             |numbers: &[f32]| numbers.iter().fold(0.0f32, |most, &x| if x > most { x } else { most });
-        let (errors, norms) = (&codes.errors[range.clone()], &codes.norms[range.clone()]);
+        let [scales, errors, norms] = [SCALE, ERROR, NORM].map(|which| &codes.numbers[which][range.clone()]);
         let (error, norm) = (greatest(errors), greatest(norms));
-        Self { start: range.start, scales: &codes.scales[range], errors, norms, error, norm }
+        Self { start: range.start, scales, errors, norms, error, norm }
     }
 }
 
@@ -447,10 +435,10 @@ mod tests {
                         if metric == Metric::Cosine && length < 1e-12 {
                             continue;
                         }
-                        let product = products[i] as f32 * (coded.scale * codes.scales[i]);
-                        let slack = asked.slack(codes.errors[i], codes.norms[i], rounding);
+                        let product = products[i] as f32 * (coded.scale * codes.numbers[SCALE][i]);
+                        let slack = asked.slack(codes.numbers[ERROR][i], codes.numbers[NORM][i], rounding);
                         let [best, worst] = [slack, -slack]
-                            .map(|slack| key(metric, product + slack, coded.norm, codes.norms[i]));
+                            .map(|slack| key(metric, product + slack, coded.norm, codes.numbers[NORM][i]));
                         let score = metric.score(&query, norm(&query), row, length);
                         let exact = crate::topk::key(metric, score);
                         assert!(

@@ -34,6 +34,9 @@ function run(command, ...args) {
   execFileSync(command, args, { cwd: repository, stdio: ['ignore', 'inherit', 'inherit'] });
 }
 
+/** Larger functions stay apart even if they have one caller: more bytes, but bytes that gzip packs 4% better. */
+const ONE_CALLER = ['--one-caller-inline-max-function-size=20'];
+
 /**
  * One binary and its glue.
  *
@@ -60,7 +63,7 @@ function compile(name, features, ...more) {
   const optimize = join(wasm, 'node_modules', 'binaryen', 'bin', 'wasm-opt');
   const enable = ['simd', 'relaxed-simd', 'bulk-memory', 'bulk-memory-opt', 'reference-types', 'multivalue', 'nontrapping-float-to-int', 'sign-ext', 'mutable-globals', 'call-indirect-overlong'];
   if (name !== 'twindex-relaxed') enable.splice(1, 1);
-  run(process.execPath, optimize, '-Oz', '--low-memory-unused', '--strip-debug', '--strip-producers', ...enable.map((feature) => `--enable-${feature}`), join(out, 'glue_bg.wasm'), '-o', join(out, 'optimized.wasm'));
+  run(process.execPath, optimize, '-Oz', '--converge', ...ONE_CALLER, '--low-memory-unused', '--strip-debug', '--strip-producers', ...enable.map((feature) => `--enable-${feature}`), join(out, 'glue_bg.wasm'), '-o', join(out, 'optimized.wasm'));
   const { module, glue } = shortenImports(readFileSync(join(out, 'optimized.wasm')), readFileSync(join(out, 'glue.js'), 'utf8'));
   writeFileSync(join(dist, `${name}.wasm`), module);
   // What runs soon is ours to run: a trap there would otherwise be nobody's.

@@ -7,6 +7,7 @@
 //! | `convert`, `metadata`, `options` | JavaScript values to core's and back, every shape and number checked |
 //! | `embeddings` | the caller's embeddings, awaited in batches with nothing held |
 //! | `interop` | feature `interop`, of the second module: other people's files, indexes that are not flat |
+//! | `local` | JavaScript's values inside what core may send between threads |
 //! | `error` | core's errors, and those of this boundary, as JavaScript errors |
 //!
 //! What a store does is decided in `twindex-core`; what is here knows JavaScript and nothing else.
@@ -19,6 +20,7 @@ mod ids;
 #[cfg(feature = "interop")]
 mod interop;
 mod js;
+mod local;
 mod metadata;
 mod options;
 mod promise;

@@ -5,7 +5,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use js_sys::Function;
-use send_wrapper::SendWrapper;
 use twindex_core::bytes::VectorEncoding;
 use twindex_core::{
     DeleteOptions, Error, Filter, MAX_NESTING, Metric, PartialSettings, RelevanceScoreFn, SearchArgs,
@@ -16,6 +15,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use crate::convert::{document_out, is_text, optional_ids, text_argument, texts};
 use crate::error::{Failure, Result, unreadable};
 use crate::js::{AbortSignal, describe, get, is_signal, options_of};
+use crate::local::Local;
 use crate::metadata::{Defect, Reader};
 
 /// What the caller's functions threw while core was calling them: kept here, since core's errors hold text only.
@@ -143,18 +143,24 @@ pub fn filter(value: &JsValue, thrown: &Thrown) -> Result<Filter> {
 }
 
 fn predicate(keep: Function, thrown: Thrown) -> Filter {
-    let (keep, thrown) = (SendWrapper::new(keep), SendWrapper::new(thrown));
-    Filter::try_matching(move |document| match keep.call1(&JsValue::UNDEFINED, &document_out(document)) {
-        Ok(answer) => {
-            answer.as_bool().ok_or_else(|| format!("expected true or false, got {}", describe(&answer)))
-        }
-        Err(value) => {
-            let message = describe(&value);
-            thrown.replace(Some(value));
-            Err(message)
+    let local = Local::new((keep, thrown));
+    Filter::try_matching(move |document| {
+        let Some(local) = local.get() else { unreachable!("{ONE_THREAD}") };
+        let (keep, thrown) = &*local;
+        match keep.call1(&JsValue::UNDEFINED, &document_out(document)) {
+            Ok(answer) => {
+                answer.as_bool().ok_or_else(|| format!("expected true or false, got {}", describe(&answer)))
+            }
+            Err(value) => {
+                let message = describe(&value);
+                thrown.replace(Some(value));
+                Err(message)
+            }
         }
     })
 }
+
+const ONE_THREAD: &str = "a module has one thread";
 
 /// Options of searches, as far as they are given.
 pub struct SearchRequest {
@@ -290,8 +296,10 @@ impl StoreRequest {
 }
 
 fn relevance(function: Function, raised: Rc<RefCell<Option<Failure>>>) -> RelevanceScoreFn {
-    let (function, raised) = (SendWrapper::new(function), SendWrapper::new(raised));
+    let local = Local::new((function, raised));
     Arc::new(move |score| {
+        let Some(local) = local.get() else { unreachable!("{ONE_THREAD}") };
+        let (function, raised) = &*local;
         let answer = function.call1(&JsValue::UNDEFINED, &JsValue::from_f64(score.into()));
         let failure = match answer {
             Ok(answer) => match answer.as_f64() {

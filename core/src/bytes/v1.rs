@@ -43,13 +43,14 @@ pub(super) fn encode_settings(settings: &Settings, count: usize) -> Vec<u8> {
         count: count as u64,
         kind: &settings.kind,
     };
-    postcard::to_allocvec(&wire).expect("plain data encodes")
+    let Ok(bytes) = postcard::to_allocvec(&wire) else { unreachable!("{ENCODES}") };
+    bytes
 }
 
 pub(super) fn decode_settings(bytes: &[u8]) -> Result<Head> {
     let corrupt = |reason: String| Error::Corrupt { section: "settings", reason };
-    let (wire, rest) =
-        postcard::take_from_bytes::<SettingsV1<'_>>(bytes).map_err(|error| corrupt(error.to_string()))?;
+    let (wire, rest) = postcard::take_from_bytes::<SettingsV1<'_>>(bytes)
+        .map_err(|_| corrupt("these are no settings".into()))?;
     if !rest.is_empty() {
         return Err(corrupt(format!("{} bytes follow the settings", rest.len())));
     }
@@ -85,17 +86,18 @@ pub(crate) fn encode_documents(documents: &Documents) -> Result<Vec<u8>> {
     let mut out = Vec::new();
     out.try_reserve_exact(guess)
         .map_err(|_| Error::OutOfMemory { what: "documents", bytes: guess as u64 })?;
-    let mut out = postcard::to_extend(&(documents.len() as u64), out).expect(ENCODES);
+    let extend = |encoded: postcard::Result<Vec<u8>>| encoded.unwrap_or_else(|_| unreachable!("{ENCODES}"));
+    let mut out = extend(postcard::to_extend(&(documents.len() as u64), out));
     for document in documents.iter_encoded() {
         match document {
             Ok(bytes) => out.extend_from_slice(bytes),
-            Err(document) => out = postcard::to_extend(&DocumentOut(document), out).expect(ENCODES),
+            Err(document) => out = extend(postcard::to_extend(&DocumentOut(document), out)),
         }
     }
     Ok(out)
 }
 
-const ENCODES: &str = "checked documents encode";
+const ENCODES: &str = "plain data and checked documents encode";
 
 /// Checks the documents section and finds where each document starts.
 pub(crate) fn scan_documents(bytes: &[u8], count: usize) -> Result<Vec<u64>> {

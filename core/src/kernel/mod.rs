@@ -90,7 +90,7 @@ pub trait ScanKernel: Send + Sync + fmt::Debug {
 pub struct CodeRows<'a> {
     dim: usize,
     codes: &'a [i8],
-    sums: &'a [i32],
+    sums: &'a [f32],
 }
 
 #[cfg(any(test, feature = "codes"))]
@@ -100,7 +100,7 @@ impl<'a> CodeRows<'a> {
     /// # Panics
     /// If there are not `dim` codes for each sum, or `dim` is 0 or 2^16 or more.
     #[must_use]
-    pub fn new(dim: usize, codes: &'a [i8], sums: &'a [i32]) -> Self {
+    pub fn new(dim: usize, codes: &'a [i8], sums: &'a [f32]) -> Self {
         assert!((1..1 << 16).contains(&dim) && codes.len() == dim * sums.len(), "rows of codes");
         Self { dim, codes, sums }
     }
@@ -129,9 +129,9 @@ impl<'a> CodeRows<'a> {
         self.codes
     }
 
-    /// The sum of the codes of each row.
+    /// The sum of the codes of each row, whole numbers of less than 2^23.
     #[must_use]
-    pub fn sums(&self) -> &'a [i32] {
+    pub fn sums(&self) -> &'a [f32] {
         self.sums
     }
 

@@ -304,8 +304,8 @@ pub fn kernel_is_exact_on_codes(kernel: &dyn ScanKernel) {
             }
             for offset in [0, 1, 7, 33] {
                 let codes = &all[offset..][..ROWS * dim];
-                let sum = |row: &[i8]| row.iter().map(|&code| i32::from(code)).sum();
-                let sums: Vec<i32> = codes.chunks_exact(dim).map(sum).collect();
+                let sum = |row: &[i8]| row.iter().map(|&code| f32::from(code)).sum();
+                let sums: Vec<f32> = codes.chunks_exact(dim).map(sum).collect();
                 for (asked, rows) in [(1, ROWS), (1, 3), (2, 4), (4, 4), (QUERIES, ROWS), (5, 0)] {
                     let (queries, count) = (&queries[..asked * dim], asked * rows);
                     let rows = CodeRows::new(dim, &codes[..rows * dim], &sums[..rows]);

@@ -119,7 +119,7 @@ macro_rules! by_fours {
             for first in (0..count).step_by(4) {
                 // Fewer than four are filled up with the last, whose sum is then taken again.
                 let at: [usize; 4] = std::array::from_fn(|i| (first + i).min(count - 1));
-                let (four, bias) = (at.map(row), at.map(|at| $bias * rows.sums()[at]));
+                let (four, bias) = (at.map(row), at.map(|at| $bias * rows.sums()[at] as i32));
                 let len = (count - first).min(4);
                 let mut store = |query: usize, sums: [i32; 4]| {
                     let sums: [i32; 4] = std::array::from_fn(|i| sums[i].wrapping_sub(bias[i]));

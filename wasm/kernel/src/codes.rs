@@ -94,7 +94,7 @@ pub(crate) fn dot(queries: &[i8], rows: CodeRows<'_>, out: &mut [i32]) {
     for (query, out) in queries.chunks_exact(dim).zip(out.chunks_exact_mut(count.max(1))) {
         let mut store = |at: [usize; 4]| {
             for (at, sum) in at.into_iter().zip(four_rows(query, at.map(row))) {
-                out[at] = sum.wrapping_sub(i32::from(HIGHER) * rows.sums()[at]);
+                out[at] = sum.wrapping_sub(i32::from(HIGHER) * rows.sums()[at] as i32);
             }
         };
         for at in 0..quarter {
