@@ -240,6 +240,8 @@ export function classOver(platform) {
       this.#connection.end(freed());
     }
   }
+  // Bundlers rename it.
+  Object.defineProperty(LocalEmbeddings, 'name', { value: 'LocalEmbeddings', configurable: true });
   // Engines that have no `using` have no such symbol.
   if (typeof Symbol.dispose === 'symbol') {
     Object.defineProperty(LocalEmbeddings.prototype, Symbol.dispose, {

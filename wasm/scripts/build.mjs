@@ -75,9 +75,17 @@ function compile(name, features, { crate = 'twindex-wasm', profile = 'wasm', opt
   run(process.execPath, optimizer, optimize, '--low-memory-unused', '--strip-debug', '--strip-producers', ...enable.map((feature) => `--enable-${feature}`), join(out, 'glue_bg.wasm'), '-o', join(out, 'optimized.wasm'));
   const { module, glue } = shortenImports(readFileSync(join(out, 'optimized.wasm')), readFileSync(join(out, 'glue.js'), 'utf8'));
   writeFileSync(join(dist, `${name}.wasm`), module);
-  // What runs soon is ours to run: a trap there would otherwise be nobody's.
-  const guarded = replaced(glue, /^(\s+)queueMicrotask\((\w+)\);$/m, '$1soon($2);');
-  return `import { soon } from './glue-support.mjs';\n${guarded}\n${START}`;
+  return `${glue}\n${START}`;
+}
+
+/**
+ * The store's glue: what runs soon is ours to run, since a trap there would otherwise be nobody's.
+ *
+ * @param {string} glue
+ */
+function guarded(glue) {
+  const changed = replaced(glue, /^(\s+)queueMicrotask\((\w+)\);$/m, '$1soon($2);');
+  return `import { soon } from './glue-support.mjs';\n${changed}`;
 }
 
 /**
@@ -139,20 +147,20 @@ rmSync(work, { recursive: true, force: true });
 mkdirSync(dist, { recursive: true });
 
 say('compiling with SIMD');
-const glue = compile('twindex', '+simd128');
+const glue = guarded(compile('twindex', '+simd128'));
 say('compiling with relaxed SIMD');
-if (compile('twindex-relaxed', '+simd128,+relaxed-simd') !== glue) {
+if (guarded(compile('twindex-relaxed', '+simd128,+relaxed-simd')) !== glue) {
   throw new Error('the two binaries need different glue: they cannot share a module');
 }
 
 say('compiling the second module: other people\'s files, and indexes that are not flat');
-const interopGlue = compile('twindex-interop', '+simd128', { cargo: ['--features', 'interop'] });
+const interopGlue = guarded(compile('twindex-interop', '+simd128', { cargo: ['--features', 'interop'] }));
 
 say('compiling the module of local embeddings (minutes, the first time)');
 const embedGlue = compile('twindex-embed', '+simd128', {
   crate: 'twindex-embed-wasm',
   profile: 'wasm-embed',
-  optimize: '-O3',
+  optimize: '-O1', // LLVM has done the rest; more takes minutes and saves 2 percent
   rust: ['--cfg=getrandom_backend="wasm_js"'],
 });
 
