@@ -416,9 +416,9 @@ describe('workers', () => {
     assert.equal(embeddings.dim, 16);
   });
 
-  test('a process that forgets it ends by itself', () => {
+  test('a process that does not free it ends by itself', () => {
     const program = `import { LocalEmbeddings } from 'twindex/embed';
-      const embeddings = await LocalEmbeddings.load({ model: ${JSON.stringify(tiny.folder)} });
+      const embeddings = (globalThis.held = await LocalEmbeddings.load({ model: ${JSON.stringify(tiny.folder)} }));
       console.log((await embeddings.embedQuery('dogs')).length);`;
     const { status, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { cwd: project, encoding: 'utf8' });
     assert.deepEqual([status, stdout, stderr], [0, '16\n', '']);
