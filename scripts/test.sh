@@ -22,8 +22,10 @@ RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
 
 say "The core and the embedder for wasm32-unknown-unknown"
 cargo check --locked -p twindex-core --target wasm32-unknown-unknown
-RUSTFLAGS='--cfg getrandom_backend="wasm_js"' \
-  cargo check --locked -p twindex-embed --target wasm32-unknown-unknown
+embedder=(--locked -p twindex-embed-wasm --target wasm32-unknown-unknown
+  --config 'target.wasm32-unknown-unknown.rustflags=["--cfg=getrandom_backend=\"wasm_js\""]')
+cargo clippy "${embedder[@]}" -- -D warnings
+RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items "${embedder[@]}"
 
 say "Tests of the core (debug checks on)"
 cargo test --locked -p twindex-core --features testkit

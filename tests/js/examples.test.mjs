@@ -7,6 +7,7 @@ import { copyFileSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 
 import { project } from './langchain.project.mjs';
 import { launch } from './lib/browsers.mjs';
@@ -28,11 +29,16 @@ const captured = (text, pattern) => [...text.matchAll(pattern)].map(([, found = 
 test('the README shows the very files that are run here, and no other code', () => {
   const shown = captured(README, /^```(?:html|js)\n(.*?)^```$/gms);
   assert.deepEqual(shown.toSorted(), textsIn('wasm/examples/').toSorted());
-  assert.deepEqual(captured(README, /^```(\w+)$/gm).toSorted(), ['html', 'js', 'js', 'js', 'js', 'sh']);
+  assert.deepEqual(captured(README, /^```(\w+)$/gm).toSorted(), ['html', 'js', 'js', 'js', 'js', 'js', 'sh']);
 });
+
+/** Without the real model a small one of random weights takes its place, which finds something. */
+const REAL = process.env.TWINDEX_MODEL_DIR;
+const TWINDEX_MODEL_DIR = REAL ?? fileURLToPath(new URL('tests/data/tiny_model', REPOSITORY));
 
 /** @type {Record<string, RegExp>} */
 const PRINTS = {
+  'embed.mjs': REAL ? /^a warm coat 384\n$/ : /^a .* 16\n$/,
   'files.mjs': /^LangChain folder \(Python, pickle protocol 4\) IndexFlatL2 \(Flat\) 2\n$/,
   'langchain.mjs': /^a spoon for soup\n$/,
   'node.mjs': /^0\.85 a bowl of soup { price: 7 }\n0\.83 a spoon for soup { price: 3 }\n$/,
@@ -42,7 +48,7 @@ const PRINTS = {
 for (const [name, prints] of Object.entries(PRINTS)) {
   test(`${name} runs in Node`, () => {
     copyFileSync(new URL(`wasm/examples/${name}`, REPOSITORY), join(project, name));
-    const { status, stdout, stderr } = spawnSync(process.execPath, [name], { cwd: project, encoding: 'utf8' });
+    const { status, stdout, stderr } = spawnSync(process.execPath, [name], { cwd: project, encoding: 'utf8', env: { ...process.env, TWINDEX_MODEL_DIR } });
     assert.equal(stderr, '');
     assert.match(stdout, prints);
     assert.equal(status, 0);
@@ -69,6 +75,9 @@ for (const browserName of /** @type {const} */ (['chromium', 'firefox'])) {
 
 test('the README lists every code that an error can have', () => {
   const core = captured(read('core/src/error.rs'), /=> "([a-z_]+)"/g);
+  const ofModels = captured(read('core/embed/src/error.rs'), /=> "([a-z_]+)"/g);
+  const named = captured(/^What is wrong with a model: .*?^$/ms.exec(README)?.[0] ?? '', /`([a-z_]+)`/g);
+  assert.deepEqual(named.toSorted(), ofModels.toSorted());
   const own = textsIn('wasm/js/', /\.mjs$/).flatMap((text) => captured(text, /'([a-z]+(?:_[a-z]+)+)'/g));
   const ownInRust = textsIn('wasm/src/').flatMap((text) => captured(text, /(?:Failure::new\(|code: |&str = )\s*"([a-z_]+)"/g));
   const listed = captured(README, /^\| `([a-z_]+)` \|/gm);

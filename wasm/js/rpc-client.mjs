@@ -12,9 +12,11 @@ import { isResponse, lift, ownBytes, pack, packError, seal, takenBytes, unpackEr
 /**
  * A worker, of a browser or of Node.
  *
+ * @template Sent
+ * @template Received
  * @typedef {object} Thread
- * @property {(message: ToHost | ToNodeHost, transfer: Transferable[]) => void} post
- * @property {(receive: (message: ToClient) => void, fail: (cause: unknown) => void) => void} listen
+ * @property {(message: Sent, transfer: Transferable[]) => void} post
+ * @property {(receive: (message: Received) => void, fail: (cause: unknown) => void) => void} listen
  * @property {(busy: boolean) => void} keep Whether the process is to wait for it.
  * @property {() => unknown} end
  */
@@ -99,7 +101,7 @@ export class Connection {
   #failure;
   #forgotten = new FinalizationRegistry((/** @type {number} */ target) => this.release(target));
 
-  /** @param {Thread} thread */
+  /** @param {Thread<ToHost | ToNodeHost, ToClient>} thread */
   constructor(thread) {
     this.#thread = thread;
     thread.keep(false);

@@ -7,13 +7,16 @@ import { isResponse } from './rpc-values.mjs';
 
 /** @typedef {import('./rpc-client.mjs').Functions} Functions */
 /** @typedef {import('./rpc-client.mjs').Request} Request */
+/** @typedef {import('./rpc-client.mjs').ToClient} ToClient */
+/** @typedef {import('./rpc-client.mjs').ToHost} ToHost */
+/** @typedef {import('./rpc-client.mjs').ToNodeHost} ToNodeHost */
 /** @typedef {import('./index.js').Document} Document */
 
 /**
  * What differs between a browser and Node.
  *
  * @typedef {object} Platform
- * @property {(worker: any) => import('./rpc-client.mjs').Thread} start Starts a worker, the package's own
+ * @property {(worker: any) => import('./rpc-client.mjs').Thread<ToHost | ToNodeHost, ToClient>} start Starts a worker, the package's own
  *   unless a URL is given, or takes one that runs.
  * @property {(place: string) => string} resolve The place of a binary, such that the worker finds it too.
  */

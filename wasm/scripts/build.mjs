@@ -1,7 +1,7 @@
 // @ts-check
 // Builds the npm package into `dist/`: `npm run build`, then `npm pack`.
 //
-// Rust to two binaries (plain SIMD, relaxed SIMD) that share one glue module; the JavaScript around it to one file per entry point. Prints what one
+// Rust to two binaries (plain SIMD, relaxed SIMD) that share one glue module, and two for what is rarer; the JavaScript around it to one file per entry point. Prints what one
 // visit downloads, and fails above the budget.
 
 import { execFileSync } from 'node:child_process';
@@ -35,16 +35,27 @@ function run(command, ...args) {
 }
 
 /** Larger functions stay apart even if they have one caller: more bytes, but bytes that gzip packs 4% better. */
-const ONE_CALLER = ['--one-caller-inline-max-function-size=20'];
+const SMALL = ['-Oz', '--converge', '--one-caller-inline-max-function-size=20'];
+
+/**
+ * How a crate is compiled.
+ *
+ * @typedef {object} Recipe
+ * @property {string} [crate]
+ * @property {string} [profile] Cargo's.
+ * @property {string[]} [optimize] How wasm-opt is to go about it.
+ * @property {string[]} [rust] More flags of rustc.
+ * @property {string[]} [cargo] More flags of Cargo.
+ */
 
 /**
  * One binary and its glue.
  *
  * @param {string} name
  * @param {string} features
- * @param {string[]} more
+ * @param {Recipe} [recipe]
  */
-function compile(name, features, ...more) {
+function compile(name, features, { crate = 'twindex-wasm', profile = 'wasm', optimize = SMALL, rust = [], cargo = [] } = {}) {
   const target = 'wasm32-unknown-unknown';
   // Panics name their place; the place of the machine that built them is nobody's business, and differs.
   const crates = join(process.env.CARGO_HOME ?? join(homedir(), '.cargo'), 'registry', 'src');
@@ -52,23 +63,32 @@ function compile(name, features, ...more) {
     `-Ctarget-feature=${features}`,
     `--remap-path-prefix=${repository}=twindex`,
     ...readdirSync(crates).map((index) => `--remap-path-prefix=${join(crates, index)}=cargo`),
+    ...rust,
   ];
   // Two folders: with one, each binary would be built from nothing every time.
   const folder = join(repository, 'target', name);
   const config = `target.${target}.rustflags=${JSON.stringify(flags)}`;
-  run('cargo', 'build', '--locked', '--quiet', '--profile', 'wasm', '-p', 'twindex-wasm', '--target', target, '--config', config, '--target-dir', folder, ...more);
+  run('cargo', 'build', '--locked', '--quiet', '--profile', profile, '-p', crate, '--target', target, '--config', config, '--target-dir', folder, ...cargo);
   const out = join(work, name);
-  const input = join(folder, target, 'wasm', 'twindex_wasm.wasm');
+  const input = join(folder, target, profile, `${crate.replaceAll('-', '_')}.wasm`);
   run('cargo', 'run', '--locked', '--quiet', '--release', '-p', 'twindex-bindgen', '--', 'web', input, out, 'glue');
-  const optimize = join(wasm, 'node_modules', 'binaryen', 'bin', 'wasm-opt');
+  const optimizer = join(wasm, 'node_modules', 'binaryen', 'bin', 'wasm-opt');
   const enable = ['simd', 'relaxed-simd', 'bulk-memory', 'bulk-memory-opt', 'reference-types', 'multivalue', 'nontrapping-float-to-int', 'sign-ext', 'mutable-globals', 'call-indirect-overlong'];
   if (name !== 'twindex-relaxed') enable.splice(1, 1);
-  run(process.execPath, optimize, '-Oz', '--converge', ...ONE_CALLER, '--low-memory-unused', '--strip-debug', '--strip-producers', ...enable.map((feature) => `--enable-${feature}`), join(out, 'glue_bg.wasm'), '-o', join(out, 'optimized.wasm'));
+  run(process.execPath, optimizer, ...optimize, '--low-memory-unused', '--strip-debug', '--strip-producers', ...enable.map((feature) => `--enable-${feature}`), join(out, 'glue_bg.wasm'), '-o', join(out, 'optimized.wasm'));
   const { module, glue } = shortenImports(readFileSync(join(out, 'optimized.wasm')), readFileSync(join(out, 'glue.js'), 'utf8'));
   writeFileSync(join(dist, `${name}.wasm`), module);
-  // What runs soon is ours to run: a trap there would otherwise be nobody's.
-  const guarded = replaced(glue, /^(\s+)queueMicrotask\((\w+)\);$/m, '$1soon($2);');
-  return `import { soon } from './glue-support.mjs';\n${guarded}\n${START}`;
+  return `${glue}\n${START}`;
+}
+
+/**
+ * The store's glue: what runs soon is ours to run, since a trap there would otherwise be nobody's.
+ *
+ * @param {string} glue
+ */
+function guarded(glue) {
+  const changed = replaced(glue, /^(\s+)queueMicrotask\((\w+)\);$/m, '$1soon($2);');
+  return `import { soon } from './glue-support.mjs';\n${changed}`;
 }
 
 /**
@@ -130,14 +150,22 @@ rmSync(work, { recursive: true, force: true });
 mkdirSync(dist, { recursive: true });
 
 say('compiling with SIMD');
-const glue = compile('twindex', '+simd128');
+const glue = guarded(compile('twindex', '+simd128'));
 say('compiling with relaxed SIMD');
-if (compile('twindex-relaxed', '+simd128,+relaxed-simd') !== glue) {
+if (guarded(compile('twindex-relaxed', '+simd128,+relaxed-simd')) !== glue) {
   throw new Error('the two binaries need different glue: they cannot share a module');
 }
 
 say('compiling the second module: other people\'s files, and indexes that are not flat');
-const interopGlue = compile('twindex-interop', '+simd128', '--features', 'interop');
+const interopGlue = guarded(compile('twindex-interop', '+simd128', { cargo: ['--features', 'interop'] }));
+
+say('compiling the module of local embeddings (minutes, the first time)');
+const embedGlue = compile('twindex-embed', '+simd128', {
+  crate: 'twindex-embed-wasm',
+  profile: 'wasm-embed',
+  optimize: ['-O1'], // LLVM has done the rest; more takes minutes and saves 2 percent
+  rust: ['--cfg=getrandom_backend="wasm_js"'],
+});
 
 say('bundling');
 for (const file of readdirSync(join(wasm, 'js'))) {
@@ -145,6 +173,7 @@ for (const file of readdirSync(join(wasm, 'js'))) {
 }
 writeFileSync(join(work, 'glue.mjs'), glue);
 writeFileSync(join(work, 'interop-glue.mjs'), interopGlue);
+writeFileSync(join(work, 'embed-glue.mjs'), embedGlue);
 writeFileSync(join(work, 'version.mjs'), `export const version = ${JSON.stringify(version)};\n`);
 
 const error = { './error.mjs': './error.mjs', './interop-entry.mjs': './interop.mjs' };
@@ -158,15 +187,20 @@ await Promise.all([
   forBrowsers('worker.mjs', 'worker.mjs', error),
   // One file, the second module's JavaScript in it: Vite's workers take no parts that are loaded later.
   forBrowsers('worker-host.mjs', 'worker-host.mjs', { './error.mjs': './error.mjs' }),
+  forBrowsers('embed.mjs', 'embed.mjs', error),
+  forBrowsers('embed-host-web.mjs', 'embed-host.mjs', { './error.mjs': './error.mjs' }),
   forNode('error.mjs', 'error.cjs', {}),
   forNode('node.mjs', 'node.cjs', errorCjs),
   forNode('worker-node.mjs', 'worker-node.cjs', errorCjs),
   // One file: server bundlers copy it as it is.
   forNode('worker-host-node.mjs', 'worker-host-node.cjs', {}),
+  forNode('embed-node.mjs', 'embed-node.cjs', errorCjs),
+  forNode('embed-host-node.mjs', 'embed-host-node.cjs', {}),
 ]);
 copyFileSync(join(wasm, 'js/places.cjs'), join(dist, 'places.cjs'));
 copyFileSync(join(wasm, 'js/node-esm.mjs'), join(dist, 'node.mjs'));
 copyFileSync(join(wasm, 'js/worker-node-esm.mjs'), join(dist, 'worker-node.mjs'));
+copyFileSync(join(wasm, 'js/embed-node-esm.mjs'), join(dist, 'embed-node.mjs'));
 if (existsSync(join(work, "langchain.mjs"))) await build({ ...common, minify: false, entryPoints: ['langchain.mjs'], outfile: join(dist, 'langchain.mjs'), format: 'esm', packages: 'external' });
 if (existsSync(join(work, "langchain.mjs"))) await build({ ...common, minify: false, entryPoints: ['langchain.mjs'], outfile: join(dist, 'langchain.cjs'), format: 'cjs', packages: 'external' });
 
@@ -192,6 +226,7 @@ for (const binary of ['twindex.wasm', 'twindex-relaxed.wasm']) {
 }
 say(`twindex-interop.wasm: ${readFileSync(join(dist, 'twindex-interop.wasm')).length} bytes, ${compressed('twindex-interop.wasm')} by gzip -9, and ${compressed('interop.mjs')} of JavaScript, when they are needed`);
 say(`JavaScript: ${code} by gzip -9 (twindex/worker: ${compressed('worker.mjs')} in the page, ${compressed('worker-host.mjs')} more in the worker)`);
+say(`twindex-embed.wasm: ${readFileSync(join(dist, 'twindex-embed.wasm')).length} bytes, ${compressed('twindex-embed.wasm')} by gzip -9, and ${compressed('embed.mjs') + compressed('embed-host.mjs')} of JavaScript, for twindex/embed alone`);
 rmSync(join(wasm, 'dist'), { recursive: true, force: true });
 renameSync(dist, join(wasm, 'dist'));
 say(`one visit downloads ${code + largest} bytes by gzip -9, of ${BUDGET}`);

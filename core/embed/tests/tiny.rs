@@ -2,6 +2,9 @@
 
 mod tiny_model;
 
+use std::fs;
+use std::path::Path;
+
 use serde_json::{Value, json};
 use tiny_model::{DIM, LAYERS, POSITIONS, Stored, TinyModel};
 use twindex_embed::{EmbedError, Embedder, ModelFiles, Pooling};
@@ -324,4 +327,30 @@ fn every_text_of_any_script_has_a_finite_vector() {
 fn an_embedder_can_be_shared_between_threads() {
     fn shared<T: Send + Sync + 'static>() {}
     shared::<Embedder>();
+}
+
+/// `tests/data/tiny_model` is this model's folder, with the vectors that it gives natively: other targets compare theirs.
+/// With `TWINDEX_WRITE_FIXTURES` set, it is written.
+#[test]
+fn the_committed_folder_holds_this_model_and_its_vectors() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/tiny_model");
+    let model = TinyModel::new();
+    let vectors = load(|_| {}).unwrap().embed(&TEXTS).unwrap();
+    if std::env::var_os("TWINDEX_WRITE_FIXTURES").is_some() {
+        fs::create_dir_all(folder.join("1_Pooling")).unwrap();
+        for (name, content) in model.files() {
+            fs::write(folder.join(name), content).unwrap();
+        }
+        let expected = json!({"texts": TEXTS, "vectors": vectors});
+        fs::write(folder.join("vectors.json"), format!("{expected}\n")).unwrap();
+    }
+    for (name, content) in model.files() {
+        assert!(fs::read(folder.join(name)).unwrap() == content, "{name}");
+    }
+    let expected: Value = serde_json::from_slice(&fs::read(folder.join("vectors.json")).unwrap()).unwrap();
+    assert_eq!(expected["texts"], json!(TEXTS));
+    let committed: Vec<Vec<f32>> = serde_json::from_value(expected["vectors"].clone()).unwrap();
+    for (a, b) in vectors.iter().zip(&committed) {
+        assert!(largest_difference(a, b) < 1e-6);
+    }
 }
