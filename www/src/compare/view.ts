@@ -1,0 +1,80 @@
+import type { Site } from '../data.ts';
+import { describe } from '../problems.ts';
+import type { Collection } from '../search/collection.ts';
+import { fill, h } from '../ui/dom.ts';
+import { count, duration } from '../ui/format.ts';
+import type { Frames } from '../ui/frames.ts';
+import type { Measured } from './measure.ts';
+
+const QUERIES = 30;
+const K = 10;
+
+/** Times the search against a plain loop: on this index, on this machine, now. */
+export class CompareView {
+  readonly element: HTMLElement;
+  readonly #site: Site;
+  readonly #frames: Frames;
+  readonly #collection: () => Collection | undefined;
+  readonly #result = h('div', { class: 'view', 'aria-live': 'polite' });
+  readonly #start = h('button', { type: 'button', class: 'main', onclick: () => void this.#compare() }, 'Compare');
+
+  constructor(site: Site, frames: Frames, collection: () => Collection | undefined) {
+    this.#site = site;
+    this.#frames = frames;
+    this.#collection = collection;
+    this.element = h('div', { class: 'view' },
+      h('h1', {}, 'How fast, and how exact'),
+      h('p', { class: 'lead' }, `${QUERIES} entries of the dictionary are taken as questions, and their ${K} nearest are found in two ways: by Twindex, and by the loop that one would write in JavaScript. Both look at every entry, in a worker of their own, one question after another.`),
+      h('div', { class: 'row' }, this.#start),
+      this.#result,
+    );
+  }
+
+  async #compare(): Promise<void> {
+    const collection = this.#collection();
+    if (collection === undefined) return void fill(this.#result, h('p', { class: 'note' }, 'The dictionary is not here yet.'));
+    this.#start.disabled = true;
+    const bar = h('progress', { max: 1, 'aria-label': 'Comparing' });
+    fill(this.#result, bar);
+    const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
+    try {
+      const content = await collection.store.serialize();
+      const measured = await new Promise<Measured>((resolve, reject) => {
+        worker.onerror = (event) => reject(new Error(event.message || 'the worker that measures has stopped'));
+        worker.onmessage = ({ data }: MessageEvent<{ part: number } | { measured: Measured } | { problem: string }>) => {
+          if ('part' in data) bar.value = data.part;
+          else if ('measured' in data) resolve(data.measured);
+          else reject(new Error(data.problem));
+        };
+        worker.postMessage({ content, queries: QUERIES, k: K }, [content.buffer]);
+      });
+      this.#draw(measured);
+    } catch (error) {
+      fill(this.#result, h('p', { class: 'message problem', role: 'alert' }, describe(error)));
+    } finally {
+      worker.terminate();
+      this.#start.disabled = false;
+    }
+  }
+
+  #draw({ rows, dim, simd, queries, k, figures }: Measured): void {
+    const [exact, plain] = figures;
+    const { native } = this.#site;
+    const { frame, task, tasks } = this.#frames.longest;
+    fill(this.#result,
+      h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Figures' }, h('table', { class: 'figures' },
+        h('caption', {}, `${count(rows)} entries of ${dim} numbers, ${queries} questions, the ${k} nearest; medians. Scanned by ${simd}.`),
+        h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, 'How'), h('th', { scope: 'col', class: 'number' }, 'One question'), h('th', { scope: 'col', class: 'number' }, 'Slowest'), h('th', { scope: 'col', class: 'number' }, 'Same answers'))),
+        h('tbody', {}, figures.map(({ name, median, slowest, agreeing }) => h('tr', {},
+          h('th', { scope: 'row' }, name),
+          h('td', { class: 'number' }, duration(median)),
+          h('td', { class: 'number' }, duration(slowest)),
+          h('td', { class: 'number' }, agreeing === undefined ? 'the reference' : `${agreeing} of ${queries}`),
+        ))),
+      )),
+      exact !== undefined && plain !== undefined && h('p', {}, `Twindex is ${(plain.median / exact.median).toFixed(1)} times as fast, and leaves nothing out: it proves from 8-bit codes which entries cannot be among the nearest, and looks at the rest in full.`),
+      h('p', { class: 'lead' }, tasks === 0 && frame === 0 ? 'Search for something first, and this says how long this page stuttered meanwhile.' : `While you searched, the longest gap between two frames of this page was ${duration(frame)}; ${tasks === 0 ? 'no task of its own thread took 50 ms or more' : `the longest task of its own thread took ${duration(task)}`}.`),
+      native !== null && h('p', { class: 'lead' }, `The machine that built this dictionary, natively: ${duration(native.embedMs)} to embed a question, ${duration(native.searchMs)} to search.`),
+    );
+  }
+}
