@@ -18,8 +18,8 @@ export interface Site {
     source: string;
   } | null;
   model: { url: string; name: string; bytes: number } | null;
-  /** What the native program measured on the machine that built the index. */
-  native: { embedMs: number; searchMs: number } | null;
+  /** What the native program took for a question, embedding and search, on the machine that built the index; of how many in one call. */
+  native: { questionMs: number; questions: number } | null;
 }
 
 const NOTHING: Site = { dictionary: null, model: null, native: null };

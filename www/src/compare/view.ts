@@ -74,7 +74,7 @@ export class CompareView {
       )),
       exact !== undefined && plain !== undefined && h('p', {}, `Twindex is ${(plain.median / exact.median).toFixed(1)} times as fast, and leaves nothing out: it proves from 8-bit codes which entries cannot be among the nearest, and looks at the rest in full.`),
       h('p', { class: 'lead' }, tasks === 0 && frame === 0 ? 'Search for something first, and this says how long this page stuttered meanwhile.' : `While you searched, the longest gap between two frames of this page was ${duration(frame)}; ${tasks === 0 ? 'no task of its own thread took 50 ms or more' : `the longest task of its own thread took ${duration(task)}`}.`),
-      native !== null && h('p', { class: 'lead' }, `The machine that built this dictionary, natively: ${duration(native.embedMs)} to embed a question, ${duration(native.searchMs)} to search.`),
+      native !== null && h('p', { class: 'lead' }, `The native program, on the machine that built this dictionary: ${duration(native.questionMs)} to embed and search a question (${native.questions} in one call).`),
     );
   }
 }

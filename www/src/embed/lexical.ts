@@ -9,8 +9,8 @@ const COMMON = new Set(
 const PLACES = WORDS_DIM - 1;
 const FLOOR = 1e-3;
 
-/** How much the parts of a word weigh beside the word itself: enough that `barrels` meets `barrel`. */
-const PART = 0.35;
+/** How much the parts of a word weigh, together, beside the word itself: enough that `barrels` meets `barrel`. */
+const PARTS = 0.8;
 
 /**
  * Shared words and parts of words, hashed into vectors: what works without a model, in any language that has letters. It knows nothing of meaning.
@@ -26,31 +26,30 @@ export class Lexical implements Embedder {
 }
 
 function embed(text: string): Float32Array {
+  const counts = new Map<string, number>();
+  for (const [word] of text.toLowerCase().normalize('NFKD').replaceAll(/\p{M}/gu, '').matchAll(/[\p{L}\p{N}]+/gu)) counts.set(word, (counts.get(word) ?? 0) + 1);
   const vector = new Float32Array(WORDS_DIM);
-  for (const [word] of text.toLowerCase().normalize('NFKD').replaceAll(/\p{M}/gu, '').matchAll(/[\p{L}\p{N}]+/gu)) {
-    const weight = COMMON.has(word) ? 0.1 : 1;
+  for (const [word, count] of counts) {
+    // A text that says a word ten times is not ten times as much about it.
+    const weight = (1 + Math.log(count)) * (COMMON.has(word) ? 0.05 : 1);
     add(vector, word, weight);
+    if (COMMON.has(word) || word.length < 4) continue;
     const framed = ` ${word} `;
-    if (weight === 1 && word.length > 3) {
-      for (let i = 0; i + 4 <= framed.length; i++) add(vector, framed.slice(i, i + 4), PART / Math.sqrt(word.length));
-    }
-  }
-  // A text that says a word ten times is not ten times as much about it.
-  let sum = 0;
-  for (let i = 0; i < PLACES; i++) {
-    const value = vector[i] ?? 0;
-    vector[i] = Math.sign(value) * Math.sqrt(Math.abs(value));
-    sum += Math.abs(value);
+    const parts = framed.length - 3;
+    for (let i = 0; i < parts; i++) add(vector, framed.slice(i, i + 4), (PARTS * weight) / Math.sqrt(parts));
   }
   vector[PLACES] = FLOOR;
-  const length = Math.sqrt(sum + FLOOR * FLOOR);
+  const length = Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0));
   return vector.map((value) => value / length);
 }
 
+/** In two places: where one of them is taken by something else, the other seldom is too. */
 function add(vector: Float32Array, feature: string, weight: number): void {
   const hash = fnv1a(feature);
-  const place = (hash >>> 1) % PLACES;
-  vector[place] = (vector[place] ?? 0) + (hash & 1 ? weight : -weight);
+  for (const part of [hash & 0xffff, hash >>> 16]) {
+    const place = (part >>> 1) % PLACES;
+    vector[place] = (vector[place] ?? 0) + (part & 1 ? weight : -weight);
+  }
 }
 
 function fnv1a(text: string): number {

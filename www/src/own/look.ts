@@ -23,7 +23,10 @@ export const passageLook: Look = {
     if (typeof heading === 'string') return h('i', {}, heading);
     return passage === undefined ? undefined : `passage ${shown(passage)}`;
   },
-  body: ({ pageContent }) => (pageContent === '' ? h('p', { class: 'passage' }, h('i', {}, 'no text came with this vector')) : h('p', { class: 'passage' }, pageContent)),
+  body: ({ pageContent }) =>
+    pageContent.trim() === ''
+      ? h('p', { class: 'passage' }, h('i', {}, 'no text came with this vector'))
+      : h('div', { class: 'passage' }, pageContent.split(/\n\s*\n/).map((paragraph) => h('p', {}, paragraph))),
   fieldName: (field) => NAMES[field] ?? field,
   details: (metadata) => metadata,
 };

@@ -85,7 +85,7 @@ function* sections(text: string): Generator<Part> {
     above.length = (heading[1] as string).length - 1;
     above.push(heading[2] as string);
     for (let i = 0; i < above.length; i++) above[i] ??= '';
-    body.push(heading[2] as string, '');
+    body.push(heading[2] as string);
   }
   yield* section();
 }

@@ -45,6 +45,16 @@ const FIRST = 10;
 /** How long to wait before a screen reader is told, so that it is not interrupted at every letter. */
 const QUIET = 700;
 
+const WIDE = matchMedia('(min-width: 34rem)');
+
+/** Open where there is room; on a phone it would push the answers off the screen. */
+function foldable(...children: Child[]): HTMLElement {
+  const element = h('details', { class: 'fold' }, h('summary', {}, 'Filters and options'), h('div', { class: 'controls' }, children));
+  element.open = WIDE.matches;
+  WIDE.addEventListener('change', () => (element.open = WIDE.matches));
+  return element;
+}
+
 /** A text box, filters, and what was found: as one types, always for the latest text. */
 export class SearchPanel {
   readonly element: HTMLElement;
@@ -89,7 +99,7 @@ export class SearchPanel {
         h('label', { for: id, class: 'question-label' }, look.label),
         this.#input,
         this.#examples,
-        h('div', { class: 'controls' },
+        foldable(
           filters.element,
           h('fieldset', { class: 'choice' }, h('legend', {}, 'Match'), h('label', {}, this.#meaning, h('span', {}, 'meaning')), h('label', {}, this.#words, h('span', {}, 'words'))),
           h('label', { class: 'switch' }, this.#varied, h('span', {}, 'More varied')),
