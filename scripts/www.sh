@@ -30,7 +30,7 @@ need_node
 embeddings=(--embeddings local)
 if ! fetch_model; then
   say "The model cannot be had: the dictionary will match words, not meaning"
-  embeddings=(--embeddings lexical --dim 512)
+  embeddings=(--embeddings lexical --dim 1024)
   TWINDEX_MODEL_DIR=
 fi
 

@@ -17,7 +17,7 @@ export interface Embedder {
 export const MEANING_DIM = 384;
 
 /** Numbers in a vector of {@link Lexical}: not the model's, so that the one is never taken for the other. */
-export const WORDS_DIM = 320;
+export const WORDS_DIM = 512;
 
 /** What a store's vectors are, from their length: a file does not say which model made them. */
 export function spaceOf(dim: number | null): Space {

@@ -100,8 +100,8 @@ export class Collection {
     const vector = await (byWords ? LEXICAL : embedder).embedQuery(question.text, { signal });
     const embedMs = performance.now() - started;
     const answer = await this.#searchIn(store, vector, { ...options, conditions });
-    // Of a text that shares no word with the question there is nothing to say.
-    const hits = byWords ? answer.hits.filter(({ score }) => score > 0.02) : answer.hits;
+    const shares = LEXICAL.sharing(question.text);
+    const hits = byWords ? answer.hits.filter(({ document }) => shares(this.#textOf(document))) : answer.hits;
     return { ...answer, hits, embedMs, higherIsBetter: byWords || this.higherIsBetter };
   }
 
