@@ -58,13 +58,21 @@ if [ ! -f "$index" ]; then
 fi
 "$twindex" info "$index"
 
+approximate=${index%.twindex}-ivf.twindex
+if [ ! -f "$approximate" ]; then
+  say "The same entries in an IVF index with 8-bit codes, to compare with"
+  "$twindex" list "$index" --jsonl --vectors |
+    "$twindex" build - --input-format jsonl -o "$work/new.twindex" --metric cosine --index-factory IVF128,SQ8 --nprobe 8
+  mv "$work/new.twindex" "$approximate"
+fi
+
 say "The same search, natively"
 "$twindex" search "$index" "fear of being in open places" -k 3 "${embeddings[@]}"
 
 pack_npm
 say "Building the page"
 (cd www && npm ci --silent --no-audit --no-fund --ignore-scripts)
-node www/scripts/site.mjs --index "$index" --twindex "$twindex" ${TWINDEX_MODEL_DIR:+--model "$TWINDEX_MODEL_DIR"} --out www/public/data -- "${embeddings[@]}"
+node www/scripts/site.mjs --index "$index" --approximate "$approximate" --twindex "$twindex" ${TWINDEX_MODEL_DIR:+--model "$TWINDEX_MODEL_DIR"} --out www/public/data -- "${embeddings[@]}"
 (cd www && npm run --silent build)
 
 [ "$serve" = yes ] || exit 0

@@ -33,9 +33,16 @@ function listFiles(): Plugin {
   };
 }
 
+/** The policy is for what is built: while one develops, Vite puts styles into the page. */
+const noPolicyInDevelopment: Plugin = {
+  name: 'no-policy-in-development',
+  apply: 'serve',
+  transformIndexHtml: (html) => html.replace(/<meta http-equiv="Content-Security-Policy"[^>]*>/, ''),
+};
+
 export default defineConfig({
   base: './',
-  plugins: [listFiles()],
+  plugins: [listFiles(), noPolicyInDevelopment],
   worker: { format: 'es' },
   // The package finds its WebAssembly beside its own files.
   optimizeDeps: { exclude: ['twindex'] },

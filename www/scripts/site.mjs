@@ -1,6 +1,6 @@
 // Writes the folder `data/` that the page reads: the dictionary, the model with weights of half the size, and `site.json`, which says what there is.
 //
-//   node www/scripts/site.mjs --index FILE --twindex PROGRAM [--model FOLDER] --out FOLDER -- OPTIONS_OF_TWINDEX_SEARCH...
+//   node www/scripts/site.mjs --index FILE [--approximate FILE] --twindex PROGRAM [--model FOLDER] --out FOLDER -- OPTIONS_OF_TWINDEX_SEARCH...
 
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -16,14 +16,14 @@ const WEIGHTS = 'model.safetensors';
 const QUESTIONS = 40;
 
 const { values, positionals } = parseArgs({
-  options: { index: { type: 'string' }, twindex: { type: 'string' }, model: { type: 'string' }, out: { type: 'string' } },
+  options: { index: { type: 'string' }, approximate: { type: 'string' }, twindex: { type: 'string' }, model: { type: 'string' }, out: { type: 'string' } },
   allowPositionals: true,
 });
-const { index, twindex, model, out } = values;
+const { index, approximate, twindex, model, out } = values;
 if (index === undefined || twindex === undefined || out === undefined) throw new Error('--index, --twindex and --out are needed');
 
 mkdirSync(out, { recursive: true });
-const site = { dictionary: dictionary(index, out), model: model === undefined ? null : copyModel(model, out), native: time(twindex, index) };
+const site = { dictionary: dictionary(index, out), approximate: approximate === undefined ? null : approximateIndex(approximate, out), model: model === undefined ? null : copyModel(model, out), native: time(twindex, index) };
 writeFileSync(join(out, 'site.json'), `${JSON.stringify(site, null, 2)}\n`);
 console.log(`site: ${site.dictionary.entries} entries, ${mega(site.dictionary.bytes)}; ${site.model === null ? 'no model' : `model ${mega(site.model.bytes)}`}; natively ${site.native.questionMs.toFixed(1)} ms a question`);
 
@@ -37,10 +37,33 @@ function mega(bytes) {
  * @param {string} folder
  */
 function dictionary(file, folder) {
+  return { ...copy(file, folder, 'dictionary.twindex'), entries: info(file).count, source: 'WordNet 3.0' };
+}
+
+/**
+ * @param {string} file
+ * @param {string} folder
+ */
+function approximateIndex(file, folder) {
+  const { kind, parameters } = info(file);
+  const set = Object.entries(parameters ?? {}).filter(([name]) => name !== 'nlist').map(([name, value]) => `, ${name} ${value}`).join('');
+  return { ...copy(file, folder, 'approximate.twindex'), kind: `${kind}${set}` };
+}
+
+/**
+ * @param {string} file
+ * @param {string} folder
+ * @param {string} name
+ */
+function copy(file, folder, name) {
   const content = readFileSync(file);
-  writeFileSync(join(folder, 'dictionary.twindex'), content);
-  const { count } = JSON.parse(execFileSync(/** @type {string} */ (twindex), ['info', file, '--json'], { encoding: 'utf8' }));
-  return { url: 'dictionary.twindex', bytes: content.length, sha256: createHash('sha256').update(content).digest('hex'), entries: count, source: 'WordNet 3.0' };
+  writeFileSync(join(folder, name), content);
+  return { url: name, bytes: content.length, sha256: createHash('sha256').update(content).digest('hex') };
+}
+
+/** @param {string} file */
+function info(file) {
+  return JSON.parse(execFileSync(/** @type {string} */ (twindex), ['info', file, '--json'], { encoding: 'utf8' }));
 }
 
 /**

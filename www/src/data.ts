@@ -17,12 +17,14 @@ export interface Site {
     /** Whose it is. */
     source: string;
   } | null;
+  /** The same entries in an index that does not look at all of them, to compare with. */
+  approximate: { url: string; bytes: number; sha256: string; kind: string } | null;
   model: { url: string; name: string; bytes: number } | null;
   /** What the native program took for a question, embedding and search, on the machine that built the index; of how many in one call. */
   native: { questionMs: number; questions: number } | null;
 }
 
-const NOTHING: Site = { dictionary: null, model: null, native: null };
+const NOTHING: Site = { dictionary: null, approximate: null, model: null, native: null };
 
 /** What there is; nothing, where nobody has put anything there. */
 export async function readSite(): Promise<Site> {
@@ -33,7 +35,7 @@ export async function readSite(): Promise<Site> {
     const site = { ...NOTHING, ...((await response.json()) as Partial<Site>) };
     const absolute = <Part extends { url: string }>(part: Part | null): Part | null =>
       part === null ? null : { ...part, url: new URL(part.url, url).href };
-    return { ...site, dictionary: absolute(site.dictionary), model: absolute(site.model) };
+    return { ...site, dictionary: absolute(site.dictionary), approximate: absolute(site.approximate), model: absolute(site.model) };
   } catch {
     return NOTHING;
   }

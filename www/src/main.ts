@@ -16,7 +16,6 @@ const main = document.querySelector('main') as HTMLElement;
 const links = [...document.querySelectorAll<HTMLAnchorElement>('nav a')];
 
 async function start(): Promise<void> {
-  watchOffline(document.querySelector('#offline') as HTMLElement);
   const site = await readSite();
   const model = new Model(site);
   const frames = new Frames();
@@ -31,11 +30,12 @@ async function start(): Promise<void> {
     compare: () => (compare ??= import('./compare/view.ts').then(({ CompareView }) => new CompareView(site, frames, () => dictionary.collection))),
   };
 
-  let shown = '';
+  let shown: string | undefined;
   const route = async (): Promise<void> => {
-    const name = location.hash.slice(1) in views ? location.hash.slice(1) : 'dictionary';
+    const wanted = location.hash.slice(1);
+    const name = Object.hasOwn(views, wanted) ? wanted : 'dictionary';
     if (name === shown) return;
-    const first = shown === '';
+    const first = shown === undefined;
     shown = name;
     for (const link of links) {
       if (link.hash === `#${name}`) link.setAttribute('aria-current', 'page');
@@ -58,12 +58,17 @@ async function start(): Promise<void> {
     event.preventDefault();
     main.querySelector<HTMLInputElement>('.question')?.focus();
   });
-  await route();
+  document.querySelector('.skip')?.addEventListener('click', (event) => {
+    event.preventDefault();
+    main.focus();
+  });
 
   // Somebody who saves data is asked first.
   const saving = (navigator as { connection?: { saveData?: boolean } }).connection?.saveData === true;
-  await dictionary.load();
-  if (!saving) await model.load();
+  const loaded = Promise.all([dictionary.load(), saving ? undefined : model.load()]);
+  watchOffline(document.querySelector('#offline') as HTMLElement, loaded.then(() => dictionary.isKept && model.isKept));
+  await route();
+  await loaded;
 }
 
 await start();

@@ -4,6 +4,8 @@ import { VectorStore } from 'twindex';
 export interface Order {
   /** A Twindex file. */
   content: Blob | Uint8Array<ArrayBuffer>;
+  /** The same documents in an approximate index, and what it is called. */
+  approximate: { content: Blob; name: string } | undefined;
   queries: number;
   k: number;
 }
@@ -15,10 +17,10 @@ export interface Figure {
   median: number;
   /** The slowest query. */
   slowest: number;
-  /** Queries that gave the same documents in the same order as Twindex's exact search; `undefined` for that itself. */
-  agreeing: number | undefined;
-  /** Of the true nearest, how many were found, of 1. */
-  recall: number | undefined;
+  /** Queries that gave the same documents in the same order as the first way. */
+  agreeing: number;
+  /** Of the documents that the first way found, how many this one did, of 1. */
+  recall: number;
 }
 
 export interface Measured {
@@ -30,50 +32,44 @@ export interface Measured {
   figures: Figure[];
 }
 
-/** Times the same queries through Twindex and through a plain loop, one after another, in this worker. */
-export async function measure({ content, queries, k }: Order, onProgress: (part: number) => void): Promise<Measured> {
+/** Times the same queries in two or three ways, one after another, in this worker. */
+export async function measure({ content, approximate, queries, k }: Order, onProgress: (part: number) => void): Promise<Measured> {
   using store = await VectorStore.deserialize(content);
   const { count, dim, simd } = await store.info();
   if (dim === null || count < 2) throw new Error('there is too little in this index to compare anything');
   const ids = await store.ids();
   const vectors = await store.getVectors();
   const step = Math.max(1, Math.floor(count / queries));
-  const rows = Array.from({ length: Math.min(queries, count) }, (_, i) => (i * step) % count);
-  const nearest: string[][] = [];
-  const exact: number[] = [];
-  const plain: number[] = [];
-  let agreeing = 0;
-  let found = 0;
-  const query = (row: number): Float32Array<ArrayBuffer> => vectors.slice(row * dim, (row + 1) * dim);
-  // Once beforehand, so that both are compiled.
-  await store.similaritySearchVectorWithScore(query(0), k);
-  plainSearch(vectors, dim, query(0), k);
-  for (const [i, row] of rows.entries()) {
-    const vector = query(row);
-    let started = performance.now();
-    const hits = await store.similaritySearchVectorWithScore(vector, k);
-    exact.push(performance.now() - started);
-    started = performance.now();
-    const mine = plainSearch(vectors, dim, vector, k);
-    plain.push(performance.now() - started);
-    const theirs = hits.map(([document]) => document.id);
-    nearest.push(theirs);
-    const plainIds = mine.map((position) => ids[position] ?? '');
-    if (plainIds.join('\n') === theirs.join('\n')) agreeing++;
-    found += plainIds.filter((id) => theirs.includes(id)).length / theirs.length;
-    onProgress((i + 1) / rows.length);
+  const asked = Array.from({ length: Math.min(queries, count) }, (_, i) => ((i * step) % count) * dim).map((at) => vectors.slice(at, at + dim));
+  const search = (searched: VectorStore) => async (query: Float32Array) => (await searched.similaritySearchVectorWithScore(query, k)).map(([document]) => document.id);
+
+  const ways: [name: string, find: (query: Float32Array) => Promise<string[]> | string[]][] = [
+    ['Twindex, exact', search(store)],
+    ['Plain JavaScript loop', (query) => plainSearch(vectors, dim, query, k).map((position) => ids[position] ?? '')],
+  ];
+  using other = approximate === undefined ? undefined : await VectorStore.deserialize(approximate.content);
+  if (approximate !== undefined && other !== undefined) ways.splice(1, 0, [`Twindex, approximate (${approximate.name})`, search(other)]);
+
+  const figures: Figure[] = [];
+  const truth: string[][] = [];
+  for (const [way, [name, find]] of ways.entries()) {
+    const times: number[] = [];
+    let agreeing = 0;
+    let found = 0;
+    // Once beforehand, so that it is compiled.
+    await find(asked[0]!);
+    for (const [i, query] of asked.entries()) {
+      const started = performance.now();
+      const answer = await find(query);
+      times.push(performance.now() - started);
+      const exact = (truth[i] ??= answer);
+      if (answer.join('\n') === exact.join('\n')) agreeing++;
+      found += answer.filter((id) => exact.includes(id)).length / exact.length;
+      onProgress((way + (i + 1) / asked.length) / ways.length);
+    }
+    figures.push({ name, median: median(times), slowest: Math.max(...times), agreeing, recall: found / asked.length });
   }
-  return {
-    rows: count,
-    dim,
-    simd,
-    queries: rows.length,
-    k,
-    figures: [
-      { name: 'Twindex, exact', median: median(exact), slowest: Math.max(...exact), agreeing: undefined, recall: undefined },
-      { name: 'Plain JavaScript loop', median: median(plain), slowest: Math.max(...plain), agreeing, recall: found / rows.length },
-    ],
-  };
+  return { rows: count, dim, simd, queries: asked.length, k, figures };
 }
 
 /** What one would write without a library: every row, one number after another; the best so far, sorted in. By cosine. */

@@ -22,12 +22,19 @@ export class DictionaryView {
   readonly #messages = new Messages();
   readonly #loading = h('div', { class: 'loading' });
   #collection: Collection | undefined;
+  #isKept: boolean;
   #restarts: number[] = [];
 
   constructor(site: Site, model: Model, frames: Frames) {
     this.#site = site;
+    this.#isKept = site.dictionary === null;
     this.#panel = new SearchPanel(dictionaryLook, new DictionaryFilters(), { model, frames, recover: (error) => this.#recover(error) });
     this.element = h('div', { class: 'view' }, h('h1', {}, 'The word for it'), this.#loading, this.#messages.element, this.#panel.element);
+  }
+
+  /** Whether the next visit needs no network for it. */
+  get isKept(): boolean {
+    return this.#isKept;
   }
 
   get collection(): Collection | undefined {
@@ -63,6 +70,7 @@ export class DictionaryView {
     const { content, kept } = await fetchKept(dictionary, (loaded) => (bar.value = loaded));
     try {
       const store = await VectorStore.deserialize(content);
+      this.#isKept = kept;
       if (!kept && 'caches' in globalThis) this.#messages.tell('note', 'There was no room to keep the dictionary in this browser: the next visit has to load it again.');
       return await Collection.of(store, { textOf: (document) => `${wordsOf(document).join(' ')} ${document.pageContent}` });
     } catch (error) {

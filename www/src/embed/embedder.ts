@@ -13,6 +13,11 @@ export interface Embedder {
   embedQuery(text: string, options?: Cancellable): Promise<Float32Array>;
 }
 
+/** The embedder failed, by no fault of what it was given: its worker has stopped. The `cause` says how. */
+export class EmbedderFailed extends Error {
+  override name = 'EmbedderFailed';
+}
+
 /** Numbers in a vector of all-MiniLM-L6-v2. */
 export const MEANING_DIM = 384;
 

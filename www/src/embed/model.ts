@@ -15,6 +15,7 @@ export class Model extends EventTarget {
   #state: ModelState = { is: 'unasked' };
   #site: Site;
   #loaded: LocalEmbeddings | undefined;
+  #restarts: number[] = [];
 
   constructor(site: Site) {
     super();
@@ -29,6 +30,11 @@ export class Model extends EventTarget {
   /** What embeds, once it is there. */
   get embedder(): Embedder | undefined {
     return this.#state.is === 'ready' ? this.#state.embedder : undefined;
+  }
+
+  /** Whether the next visit needs no network for it: of a model that is not there, too. */
+  get isKept(): boolean {
+    return this.#state.is === 'absent' || (this.#loaded?.cached ?? false);
   }
 
   /** Loads the model, unless it is there or on its way. */
@@ -58,6 +64,16 @@ export class Model extends EventTarget {
     this.#become({ is: 'unasked' });
     const { LocalEmbeddings } = await import('twindex/embed');
     await LocalEmbeddings.removeCached({ model: model.url }).catch(() => false);
+    await this.load();
+  }
+
+  /** Starts it again after its worker has stopped; not for ever. */
+  async restart(why: unknown): Promise<void> {
+    const now = performance.now();
+    this.#restarts = [...this.#restarts.filter((time) => now - time < 60_000), now];
+    this.#loaded?.free();
+    if (this.#restarts.length > 3) return this.#become({ is: 'failed', why: describe(why) });
+    this.#become({ is: 'unasked' });
     await this.load();
   }
 

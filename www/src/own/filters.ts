@@ -17,7 +17,7 @@ export class FieldFilters implements Filters {
 
   constructor() {
     this.#value.setAttribute('list', this.#values.id);
-    this.element.append(h('span', { class: 'pick' }, h('span', {}, 'Only where'), this.#field, this.#test, this.#value, this.#values));
+    this.element.append(h('span', { class: 'pick fields' }, h('span', {}, 'Only where'), this.#field, this.#test, this.#value, this.#values));
     this.offer(new Map());
   }
 

@@ -1,4 +1,4 @@
-import type { Embedder } from '../embed/embedder.ts';
+import { type Embedder, EmbedderFailed } from '../embed/embedder.ts';
 import { isCancelled, Refused } from '../problems.ts';
 import type { Collection } from '../search/collection.ts';
 import type { Found } from './files.ts';
@@ -65,7 +65,9 @@ export async function index(collection: Collection, found: readonly Found[], opt
         for (let at = 0; at < all.length; at += BATCH) {
           signal.throwIfAborted();
           const batch = all.slice(at, at + BATCH);
-          const vectors = await embedder.embedDocuments(batch.map(({ text }) => text), { signal });
+          const vectors = await embedder.embedDocuments(batch.map(({ text }) => text), { signal }).catch((cause: unknown) => {
+            throw isCancelled(cause) ? cause : new EmbedderFailed('the language model has stopped', { cause });
+          });
           await collection.store.upsertVectors(vectors, batch.map(({ id, text, metadata }) => ({ id, pageContent: text, metadata })));
           await collection.changed();
           passages += batch.length;
@@ -84,6 +86,7 @@ export async function index(collection: Collection, found: readonly Found[], opt
       bytesDone += item.file.size;
     }
   } catch (error) {
+    if (error instanceof EmbedderFailed) await save();
     if (!isCancelled(error)) throw error;
     await save();
     return { passages, files, cancelled: true };

@@ -1,5 +1,5 @@
 import { type ImportReport, VectorStore } from 'twindex/worker';
-import { type Embedder, MEANING_DIM, type Space, WORDS_DIM } from '../embed/embedder.ts';
+import { type Embedder, EmbedderFailed, MEANING_DIM, type Space, WORDS_DIM } from '../embed/embedder.ts';
 import { Lexical } from '../embed/lexical.ts';
 import type { Model } from '../embed/model.ts';
 import { codeOf, describe, isCancelled } from '../problems.ts';
@@ -35,6 +35,7 @@ export class OwnView {
   readonly #panel: SearchPanel;
   readonly #shelf = h('div', { class: 'shelf', hidden: true });
   readonly #job = h('section', { class: 'job', hidden: true, 'aria-label': 'Indexing' });
+  readonly #lead = h('p', { class: 'lead' }, 'It is cut into passages, indexed and kept in this browser, and searched by meaning. It never leaves this machine.');
   readonly #drop: HTMLElement;
   readonly #words = new Lexical();
   #open: Open | undefined;
@@ -64,8 +65,7 @@ export class OwnView {
     );
     this.element = h('div', { class: 'view' },
       h('h1', {}, 'Your own text'),
-      h('p', { class: 'lead' }, 'It is cut into passages, indexed and kept in this browser, and searched by meaning. It never leaves this machine.'),
-      this.#messages.element, this.#drop, this.#job, this.#shelf, this.#panel.element,
+      this.#lead, this.#messages.element, this.#drop, this.#job, this.#shelf, this.#panel.element,
     );
     this.#acceptDrops();
   }
@@ -107,6 +107,7 @@ export class OwnView {
     localStorage.setItem('twindex-open', JSON.stringify(saved));
     this.#panel.element.hidden = false;
     this.#drop.classList.add('small');
+    this.#lead.hidden = true;
     this.#panel.use(collection);
     before?.free();
     void this.#offerFields();
@@ -126,6 +127,7 @@ export class OwnView {
     this.#panel.use(null);
     this.#panel.element.hidden = true;
     this.#drop.classList.remove('small');
+    this.#lead.hidden = false;
     await this.#drawShelf();
   }
 
@@ -289,7 +291,8 @@ export class OwnView {
       }
     } catch (error) {
       if (!isCancelled(error)) this.#messages.tell('problem', `Indexing stopped. ${describe(error)} ${this.#open?.isKept ? 'What was kept before is still there; drop the files again to go on.' : ''}`);
-      await this.#recover(error);
+      if (error instanceof EmbedderFailed) void this.#model.restart(error.cause);
+      else await this.#recover(error);
     } finally {
       this.#running = undefined;
       this.#queue = [];

@@ -1,6 +1,7 @@
 import { type Document, type MetadataValue, VectorStore } from 'twindex/worker';
-import { type Embedder, type Space, spaceOf, WORDS_DIM } from '../embed/embedder.ts';
+import { type Embedder, EmbedderFailed, type Space, spaceOf, WORDS_DIM } from '../embed/embedder.ts';
 import { Lexical } from '../embed/lexical.ts';
+import { isCancelled } from '../problems.ts';
 import { type Condition, toFilter } from './filters.ts';
 
 /** What to look for: a text, or what is near to a document that is there. */
@@ -97,7 +98,9 @@ export class Collection {
     const byWords = options.by === 'words' || embedder === undefined || this.space !== 'meaning';
     const store = byWords ? await this.words() : this.store;
     const started = performance.now();
-    const vector = await (byWords ? LEXICAL : embedder).embedQuery(question.text, { signal });
+    const vector = await (byWords ? LEXICAL : embedder).embedQuery(question.text, { signal }).catch((cause: unknown) => {
+      throw isCancelled(cause) ? cause : new EmbedderFailed('the language model has stopped', { cause });
+    });
     const embedMs = performance.now() - started;
     const answer = await this.#searchIn(store, vector, { ...options, conditions });
     const shares = LEXICAL.sharing(question.text);

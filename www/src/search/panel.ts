@@ -1,4 +1,5 @@
 import type { Document, Metadata } from 'twindex/worker';
+import { EmbedderFailed } from '../embed/embedder.ts';
 import type { Model } from '../embed/model.ts';
 import { describe, isCancelled } from '../problems.ts';
 import { type Child, fill, h, uniqueId } from '../ui/dom.ts';
@@ -173,6 +174,12 @@ export class SearchPanel {
         await this.#around.frames.during(() => this.#once());
       } catch (error) {
         if (isCancelled(error)) continue;
+        if (error instanceof EmbedderFailed) {
+          // Words are matched until it is back; that it is, searches again.
+          void this.#around.model.restart(error.cause);
+          this.#again = true;
+          continue;
+        }
         if (await this.#around.recover(error)) {
           this.#again = true;
           continue;

@@ -8,7 +8,7 @@ export class Messages {
     const place = this.element.children[kind === 'problem' ? 0 : 1];
     if (place === undefined) return;
     for (const old of [...place.children]) if (old.firstChild?.textContent === text) old.remove();
-    const message = h('div', { class: `message ${kind}` },
+    const message = h('div', { class: kind === 'problem' ? 'message problem' : 'message' },
       h('p', {}, text),
       action !== undefined && h('button', { type: 'button', class: 'quiet', onclick: () => { message.remove(); action.act(); } }, action.label),
       h('button', { type: 'button', class: 'close', 'aria-label': 'Dismiss', onclick: () => message.remove() }, '×'),

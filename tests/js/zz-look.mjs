@@ -1,0 +1,34 @@
+import { chromium } from 'playwright-core';
+const args=['--headless','--no-sandbox','--disable-gpu','--disable-quic','--no-first-run','--disable-background-networking','--disable-component-update','--disable-sync'];
+const browser=await chromium.launch({executablePath:'/usr/bin/chromium',args});
+// icons
+for(const n of [192,512]){const p=await browser.newPage({viewport:{width:n,height:n}});await p.goto('file:///work/wt-www/www/public/icon.svg');await p.screenshot({path:`/work/wt-www/www/public/icon-${n}.png`});await p.close();}
+const url=process.argv[2]??'http://127.0.0.1:4173/';
+const ctx=await browser.newContext({viewport:{width:1200,height:1000}});
+const page=await ctx.newPage();
+page.on('console',m=>console.log('console',m.type(),m.text()));page.on('pageerror',e=>console.log('ERR',e.stack));
+await page.goto(url);
+await page.waitForSelector('[data-ready]',{timeout:30000}).catch(e=>console.log(String(e)));
+await page.screenshot({path:'/tmp/w/1.png'});
+await page.fill('.question','fear of open places');
+await page.waitForSelector('.hit');await page.waitForTimeout(800);
+console.log(await page.textContent('.status'));
+console.log(await page.$$eval('.hit h3',l=>l.map(e=>e.textContent)));
+await page.screenshot({path:'/tmp/w/2.png'});
+await page.check('input[value=noun]');await page.waitForTimeout(400);
+await page.locator('.hit button').first().click();await page.waitForTimeout(500);
+console.log(await page.textContent('.status'));
+await page.screenshot({path:'/tmp/w/3.png',fullPage:true});
+await page.goto(url+'#compare');await page.waitForSelector('button.main');await page.click('button.main');await page.waitForSelector('table',{timeout:60000});
+console.log(await page.textContent('table'));
+await page.screenshot({path:'/tmp/w/4.png'});
+await page.goto(url+'#text');await page.waitForSelector('.drop');
+await page.setInputFiles('input[type=file]:not([webkitdirectory])',['/work/wt-www/README.md','/work/wt-www/tests/data/sotu/sotu.txt']);
+await page.waitForSelector('.message');await page.waitForTimeout(500);
+console.log(await page.$$eval('.message',l=>l.map(e=>e.textContent)));
+await page.fill('.question:visible','byte format and checksums');await page.waitForTimeout(700);
+await page.screenshot({path:'/tmp/w/5.png',fullPage:true});
+const ph=await browser.newContext({viewport:{width:375,height:812},colorScheme:'dark',deviceScaleFactor:2,hasTouch:true,isMobile:true});
+const p2=await ph.newPage();await p2.goto(url);await p2.waitForSelector('[data-ready]');await p2.fill('.question','someone who collects coins');await p2.waitForSelector('.hit');await p2.waitForTimeout(600);
+await p2.screenshot({path:'/tmp/w/6.png'});
+await browser.close();
