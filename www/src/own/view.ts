@@ -5,6 +5,7 @@ import type { Model } from '../embed/model.ts';
 import { codeOf, describe, isCancelled } from '../problems.ts';
 import { Collection } from '../search/collection.ts';
 import { SearchPanel } from '../search/panel.ts';
+import { ask } from '../ui/ask.ts';
 import { fill, h } from '../ui/dom.ts';
 import { count, counted, duration, size } from '../ui/format.ts';
 import type { Frames } from '../ui/frames.ts';
@@ -151,7 +152,7 @@ export class OwnView {
       h('button', { type: 'button', class: 'quiet', disabled: busy, onclick: () => void this.#close() }, 'New'),
       open !== undefined && h('button', { type: 'button', class: 'quiet', onclick: () => void this.#export() }, 'Export'),
       open !== undefined && !open.isKept && h('button', { type: 'button', class: 'quiet', onclick: () => void this.#save() }, 'Keep'),
-      open !== undefined && h('button', { type: 'button', class: 'quiet', disabled: busy, onclick: () => this.#askToRemove() }, 'Remove'),
+      open !== undefined && h('button', { type: 'button', class: 'quiet', disabled: busy, onclick: () => void this.#askToRemove() }, 'Remove'),
     ));
   }
 
@@ -167,10 +168,11 @@ export class OwnView {
     return false;
   }
 
-  #askToRemove(): void {
+  async #askToRemove(): Promise<void> {
     const open = this.#open;
     if (open === undefined) return;
-    this.#messages.tell('note', `Remove “${open.saved.name}” with its ${counted(open.collection.count, 'passage')} from this browser? The files themselves stay where they are.`, { label: 'Remove it', act: () => void this.#remove(open.saved) });
+    const question = `Remove “${open.saved.name}” with its ${counted(open.collection.count, 'passage')} from this browser? The files that it was made of stay where they are.`;
+    if (await ask(question, 'Remove it')) await this.#remove(open.saved);
   }
 
   async #remove(saved: Saved): Promise<void> {
@@ -241,11 +243,15 @@ export class OwnView {
     const foreign = found.filter(({ path }) => kindOf(path) === 'foreign');
     const stores = found.filter(({ path }) => kindOf(path) === 'twindex');
     const texts = found.filter((item) => !foreign.includes(item) && !stores.includes(item));
+    if (this.#running !== undefined && stores.length + foreign.length > 0) {
+      this.#messages.tell('problem', 'An index can be opened once the indexing is done. Wait for it or cancel it, and drop the index again.');
+      return;
+    }
     for (const item of stores) await this.#import(item.path, [item], () => VectorStore.deserialize(item.file));
     // A folder is one index; so are the files that were dropped side by side.
     for (const folder of new Set(foreign.map(({ path }) => folderOf(path)))) {
       const files = foreign.filter(({ path }) => folderOf(path) === folder);
-      await this.#import(folder === '' ? (files[0]?.path ?? '') : folder, files, () => VectorStore.fromLangChain(files.map(({ file }) => file)));
+      await this.#import(folder || ((files.find(({ path }) => /faiss/i.test(path)) ?? files[0])?.path ?? ''), files, () => VectorStore.fromLangChain(files.map(({ file }) => file)));
     }
     if (texts.length === 0) return;
     this.#queue.push(...texts);
@@ -253,7 +259,7 @@ export class OwnView {
   }
 
   async #import(path: string, found: readonly Found[], open: () => Promise<VectorStore>): Promise<void> {
-    const name = path.slice(path.lastIndexOf('/') + 1).replace(/\.(twindex|faiss|pkl|pickle|index)$/i, '');
+    const name = path.slice(path.lastIndexOf('/') + 1).replace(/\.(twindex|faiss|pkl|pickle|index|json)$/i, '');
     const bytes = found.reduce((sum, { file }) => sum + file.size, 0);
     try {
       if (!(await this.#mayLeave())) return;
@@ -262,11 +268,23 @@ export class OwnView {
       const store = await open();
       const report = await store.importReport();
       const collection = await Collection.of(store);
-      this.#become({ name: await this.#library.freeName(name), space: collection.space }, collection, false);
-      await this.#library.exclusively(this.#open!.saved, () => {}, () => this.#save());
+      await this.#keepAs(name, collection);
       this.#messages.tell('note', `${told(path, report, collection.count)}${collection.space === 'meaning' && report !== null ? ` Its vectors have ${MEANING_DIM} numbers, as those of all-MiniLM-L6-v2 have, and are taken for them.` : ''}`);
     } catch (error) {
       this.#messages.tell('problem', `${path} could not be opened. ${describe(error)}`);
+    }
+  }
+
+  /** Keeps something new under a name that is free, also in other tabs. */
+  async #keepAs(wanted: string, collection: Collection): Promise<void> {
+    for (let isKept = false; !isKept; ) {
+      const saved = { name: await this.#library.freeName(wanted), space: collection.space };
+      isKept = await this.#library.exclusively(saved, () => {}, async () => {
+        if ((await this.#library.list()).some((other) => same(other, saved))) return false;
+        this.#become(saved, collection, false);
+        await this.#save();
+        return true;
+      });
     }
   }
 
@@ -274,6 +292,7 @@ export class OwnView {
     const controller = new AbortController();
     const { signal } = controller;
     this.#running = controller;
+    this.#messages.clearNotes();
     void this.#drawShelf();
     try {
       await this.#waitForModel(signal);

@@ -1,5 +1,8 @@
 import { h } from './dom.ts';
 
+/** Of hundreds of files that cannot be read, the last ones will do. */
+const MOST = 8;
+
 /** What the page has to say, until somebody has read it. Problems interrupt a screen reader, notes do not. */
 export class Messages {
   readonly element = h('div', { class: 'messages' }, h('div', { role: 'alert' }), h('div', { role: 'status' }));
@@ -14,9 +17,11 @@ export class Messages {
       h('button', { type: 'button', class: 'close', 'aria-label': 'Dismiss', onclick: () => message.remove() }, '×'),
     );
     place.append(message);
+    while (place.children.length > MOST) place.firstElementChild?.remove();
   }
 
-  clear(): void {
-    for (const place of this.element.children) place.replaceChildren();
+  /** Notes are of the past; problems stay until they are read. */
+  clearNotes(): void {
+    this.element.children[1]?.replaceChildren();
   }
 }
