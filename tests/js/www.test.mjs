@@ -71,9 +71,19 @@ after(async () => {
  */
 async function origin(t, routes = {}) {
   const site = await serve(SITE, { routes });
-  t.after(() => site.close().catch(() => {}));
+  /** @type {(() => Promise<void>)[]} */
+  const leaving = [];
+  leavings.set(t, leaving);
+  // Pages leave first: what they still load is not to fail.
+  t.after(async () => {
+    for (const leave of leaving) await leave();
+    await site.close().catch(() => {});
+  });
   return site;
 }
+
+/** How the pages of a test are closed. */
+const leavings = /** @type {WeakMap<TestContext, (() => Promise<void>)[]>} */ (new WeakMap());
 
 /** The page without its model. */
 const withoutModel = {
@@ -89,7 +99,7 @@ const withoutModel = {
 async function visit(t, url, { may } = {}) {
   const opened = await browser.open(url);
   const page = /** @type {Page} */ (opened.driver);
-  t.after(async () => {
+  leavings.get(t)?.push(async () => {
     await page.close({ runBeforeUnload: false }).catch(() => {});
     const problems = opened.problems.filter((problem) => may === undefined || !may.test(problem));
     assert.deepEqual(problems, []);
@@ -127,16 +137,7 @@ async function ask(page, question) {
  *
  * @param {Page} page
  */
-async function idle(page) {
-  let before = '';
-  let same = 0;
-  while (same < 3) {
-    await page.waitForTimeout(60);
-    const now = (await page.textContent('.status')) + (await page.locator('.hits').innerText());
-    same = now === before ? same + 1 : 0;
-    before = now;
-  }
-}
+const idle = (page) => page.waitForFunction(() => document.querySelector('.hits')?.getAttribute('aria-busy') === 'false', null, { timeout: 120_000 });
 
 /** @param {Page} page */
 const titles = (page) => page.locator('.hit h3').allInnerTexts();
@@ -491,6 +492,7 @@ describe('your own text', () => {
       [await hollow('large.twindex', 3_000_000_000), /large\.twindex could not be opened\. It has 3\.0 GB/],
     ]);
     for (const [path, expected] of cases) {
+      await page.locator('.job').waitFor({ state: 'hidden' });
       await give(page, path);
       await told(page, expected).catch(async (error) => assert.fail(`${basename(path)}: ${error.message}; told were ${(await messages(page)).join(' | ')}`));
     }

@@ -30,7 +30,7 @@ const NOTHING: Site = { dictionary: null, approximate: null, model: null, native
 export async function readSite(): Promise<Site> {
   const url = new URL('data/site.json', document.baseURI);
   try {
-    const response = await fetch(url, { cache: 'no-cache' });
+    const response = await newest(url.href);
     if (!response.ok) return NOTHING;
     const site = { ...NOTHING, ...((await response.json()) as Partial<Site>) };
     const absolute = <Part extends { url: string }>(part: Part | null): Part | null =>
@@ -38,6 +38,20 @@ export async function readSite(): Promise<Site> {
     return { ...site, dictionary: absolute(site.dictionary), approximate: absolute(site.approximate), model: absolute(site.model) };
   } catch {
     return NOTHING;
+  }
+}
+
+/** What the network says, else what it said last. */
+async function newest(url: string): Promise<Response> {
+  const cache = await openCache();
+  try {
+    const response = await fetch(url, { cache: 'no-cache' });
+    if (response.ok) await cache?.put(url, response.clone()).catch(() => {});
+    return response;
+  } catch (error) {
+    const had = await cache?.match(url);
+    if (had === undefined) throw error;
+    return had;
   }
 }
 

@@ -10,7 +10,6 @@ declare const VERSION: string;
 const worker = self as unknown as ServiceWorkerGlobalScope;
 const PREFIX = 'twindex-page-';
 const CACHE = `${PREFIX}${VERSION}`;
-const SETTINGS = 'twindex-settings';
 
 worker.addEventListener('install', (event) => {
   event.waitUntil(
@@ -36,8 +35,7 @@ worker.addEventListener('fetch', (event) => {
   const url = new URL(request.url);
   if (request.method !== 'GET' || url.origin !== worker.location.origin) return;
   const path = url.pathname.slice(new URL(worker.registration.scope).pathname.length);
-  if (path === 'data/site.json') event.respondWith(newest(request));
-  else if (!path.startsWith('data/')) event.respondWith(kept(request));
+  if (!path.startsWith('data/')) event.respondWith(kept(request));
 });
 
 /** What is kept, else the network's. */
@@ -45,18 +43,4 @@ async function kept(request: Request): Promise<Response> {
   const cache = await caches.open(CACHE);
   const page = request.mode === 'navigate' ? new URL('./', worker.registration.scope) : request;
   return (await cache.match(page, { ignoreSearch: true, ignoreVary: true })) ?? fetch(request);
-}
-
-/** The network's, else what it said last. */
-async function newest(request: Request): Promise<Response> {
-  const cache = await caches.open(SETTINGS);
-  try {
-    const response = await fetch(request);
-    if (response.ok) await cache.put(request.url, response.clone());
-    return response;
-  } catch (error) {
-    const had = await cache.match(request.url);
-    if (had === undefined) throw error;
-    return had;
-  }
 }

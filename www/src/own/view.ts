@@ -42,6 +42,8 @@ export class OwnView {
   #open: Open | undefined;
   #running: AbortController | undefined;
   #queue: Found[] = [];
+  /** The indexing that is under way, or was last: an index that is dropped meanwhile is opened after it. */
+  #indexing: Promise<void> = Promise.resolve();
 
   static async open(model: Model, frames: Frames): Promise<OwnView> {
     const view = new OwnView(model, frames);
@@ -243,10 +245,7 @@ export class OwnView {
     const foreign = found.filter(({ path }) => kindOf(path) === 'foreign');
     const stores = found.filter(({ path }) => kindOf(path) === 'twindex');
     const texts = found.filter((item) => !foreign.includes(item) && !stores.includes(item));
-    if (this.#running !== undefined && stores.length + foreign.length > 0) {
-      this.#messages.tell('problem', 'An index can be opened once the indexing is done. Wait for it or cancel it, and drop the index again.');
-      return;
-    }
+    if (stores.length + foreign.length > 0) await this.#indexing;
     for (const item of stores) await this.#import(item.path, [item], () => VectorStore.deserialize(item.file));
     // A folder is one index; so are the files that were dropped side by side.
     for (const folder of new Set(foreign.map(({ path }) => folderOf(path)))) {
@@ -255,7 +254,8 @@ export class OwnView {
     }
     if (texts.length === 0) return;
     this.#queue.push(...texts);
-    if (this.#running === undefined) await this.#indexQueue();
+    if (this.#running === undefined) this.#indexing = this.#indexQueue();
+    await this.#indexing;
   }
 
   async #import(path: string, found: readonly Found[], open: () => Promise<VectorStore>): Promise<void> {

@@ -168,6 +168,7 @@ export class SearchPanel {
 
   async #run(): Promise<void> {
     this.#running = true;
+    this.#results.setAttribute('aria-busy', 'true');
     while (this.#again) {
       this.#again = false;
       try {
@@ -188,6 +189,7 @@ export class SearchPanel {
         fill(this.#results);
       }
     }
+    this.#results.setAttribute('aria-busy', 'false');
     this.#running = false;
   }
 
