@@ -445,7 +445,7 @@ describe('your own text', () => {
     await give(page, join(FIXTURES, 'faiss/ivf_flat_l2.faiss'));
     await told(page, /ivf_flat_l2\.faiss is open: .*IndexIVFFlat/);
     await give(page, ['docstore.json', 'faiss.index'].map((name) => join(FIXTURES, 'langchainjs/basic', name)));
-    await told(page, /is open: LangChain.*JavaScript/);
+    await told(page, /is open: LangChain\.js folder, IndexFlatL2.*25 documents/);
     assert.equal(await page.locator('.shelf option').count(), 3);
   });
 
