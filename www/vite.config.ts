@@ -42,6 +42,8 @@ const noPolicyInDevelopment: Plugin = {
 
 export default defineConfig({
   base: './',
+  // What is not there is 404, not the page.
+  appType: 'mpa',
   plugins: [listFiles(), noPolicyInDevelopment],
   worker: { format: 'es' },
   // The package finds its WebAssembly beside its own files.
