@@ -345,6 +345,19 @@ describe('the dictionary', () => {
     assert.match((await page.textContent('.status')) ?? '', /by meaning/);
   });
 
+  test('a model whose worker dies is started again', async (t) => {
+    assert.notEqual(SITE_JSON.model, null);
+    const { url } = await origin(t);
+    const page = await visit(t, url, { may: /./ });
+    await modelIsReady(page);
+    await kill(page, 'embed-host');
+    await ask(page, 'fear of being in open places');
+    await modelIsReady(page);
+    await idle(page);
+    assert.equal((await titles(page))[0], 'agoraphobia');
+    assert.match((await page.textContent('.status')) ?? '', /by meaning/);
+  });
+
   test('a worker that dies is started again, and nothing is lost', async (t) => {
     const { url } = await origin(t, withoutModel);
     const page = await visit(t, url, { may: /./ });
@@ -357,12 +370,13 @@ describe('the dictionary', () => {
 });
 
 /**
- * Ends the worker that holds the stores, as a browser does that runs out of memory.
+ * Ends a worker, that with the stores unless told, as a browser does that runs out of memory.
  *
  * @param {Page} page
+ * @param {string} name
  */
-async function kill(page) {
-  const host = page.workers().find((worker) => worker.url().includes('worker-host'));
+async function kill(page, name = 'worker-host') {
+  const host = page.workers().find((worker) => worker.url().includes(name));
   assert.ok(host, page.workers().map((worker) => worker.url()).join());
   // An error that nobody catches is how a page learns of it.
   await host.evaluate(() => void setTimeout(() => { throw new Error('killed by a test'); }));
@@ -454,9 +468,10 @@ describe('your own text', () => {
     const { url } = await origin(t);
     const page = await visit(t, `${url}/#text`);
     await page.locator('.drop').waitFor();
-    await give(page, SPEECH);
+    // Long enough that a fast machine is still at it when the search is done.
+    await give(page, await fileOf('speeches.txt', Array(30).fill(await readFile(SPEECH, 'utf8')).join('\n\n')));
     await page.getByText('Search works meanwhile').waitFor({ timeout: 180_000 });
-    await page.waitForFunction(() => Number(/(\d+) passages,/.exec(document.querySelector('.job p')?.textContent ?? '')?.[1] ?? 0) >= 32, null, { timeout: 120_000 });
+    await page.waitForFunction(() => Number(/(\d+) passages,/.exec(document.querySelector('.job p')?.textContent ?? '')?.[1] ?? 0) >= 64, null, { timeout: 120_000 });
     const during = await ask(page, 'war in Europe');
     assert.ok(during.length > 0);
     assert.equal(await page.locator('.job').isVisible(), true);
@@ -544,6 +559,22 @@ describe('your own text', () => {
     await kill(page);
     assert.deepEqual(await ask(page, 'lantern'), ['kept.txt']);
     await told(page, /started again/);
+  });
+});
+
+describe('what the site is made from', () => {
+  test('weights are halved to the nearest f16, ties to even', async () => {
+    const { half } = await import('../../www/scripts/half.mjs');
+    const bits = new DataView(new ArrayBuffer(4));
+    /** @param {number} value */
+    const halved = (value) => {
+      bits.setFloat32(0, value);
+      return half(bits.getUint32(0));
+    };
+    const expected = /** @type {const} */ ([[0, 0], [1, 0x3c00], [-2, 0xc000], [0.1, 0x2e66], [1 / 3, 0x3555], [65504, 0x7bff], [65520, 0x7c00], [2 ** -24, 1], [2 ** -25, 0], [3 * 2 ** -25, 2], [2 ** -14, 0x400], [1 + 2 ** -11, 0x3c00], [1 + 3 * 2 ** -11, 0x3c02], [Infinity, 0x7c00]]);
+    for (const [value, is] of expected) assert.equal(halved(value), is, String(value));
+    assert.equal(halved(NaN) & 0x7c00, 0x7c00);
+    assert.notEqual(halved(NaN) & 0x3ff, 0);
   });
 });
 

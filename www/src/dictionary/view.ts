@@ -5,7 +5,7 @@ import { codeOf, describe } from '../problems.ts';
 import { Collection } from '../search/collection.ts';
 import { SearchPanel } from '../search/panel.ts';
 import { fill, h } from '../ui/dom.ts';
-import { count, size } from '../ui/format.ts';
+import { count, duration, size } from '../ui/format.ts';
 import type { Frames } from '../ui/frames.ts';
 import { Messages } from '../ui/messages.ts';
 import { DictionaryFilters } from './filters.ts';
@@ -28,7 +28,8 @@ export class DictionaryView {
   constructor(site: Site, model: Model, frames: Frames) {
     this.#site = site;
     this.#isKept = site.dictionary === null;
-    this.#panel = new SearchPanel(dictionaryLook, new DictionaryFilters(), { model, frames, recover: (error) => this.#recover(error) });
+    const look = site.native === null ? dictionaryLook : { ...dictionaryLook, beside: `natively ${duration(site.native.questionMs)} for both` };
+    this.#panel = new SearchPanel(look, new DictionaryFilters(), { model, frames, recover: (error) => this.#recover(error) });
     this.element = h('div', { class: 'view' }, h('h1', {}, 'The word for it'), this.#loading, this.#messages.element, this.#panel.element);
   }
 

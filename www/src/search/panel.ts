@@ -13,6 +13,8 @@ export interface Look {
   label: string;
   placeholder: string;
   examples: readonly string[];
+  /** What stands beside the times of a search by meaning, to compare with. */
+  beside?: string;
   /** One document: `entry`, `passage`. */
   one: string;
   many: string;
@@ -226,7 +228,8 @@ export class SearchPanel {
     const embedded = embedMs === undefined ? '' : by === 'meaning' ? ` · question embedded in ${duration(embedMs)}` : '';
     this.#status.dataset['embedMs'] = String(embedMs ?? '');
     this.#status.dataset['searchMs'] = String(searchMs);
-    this.#say(`${found}${embedded} · searched in ${duration(searchMs)}`);
+    const beside = by === 'meaning' && !like && this.#look.beside !== undefined ? ` (${this.#look.beside})` : '';
+    this.#say(`${found}${embedded} · searched in ${duration(searchMs)}${beside}`);
     const [first] = hits;
     this.#speak(first === undefined ? found : `${counted(hits.length, 'result')}. First: ${this.#look.title(first.document)}`);
   }
