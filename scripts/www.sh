@@ -2,9 +2,9 @@
 # The web app, whole: builds a reverse dictionary natively from WordNet's definitions with the real model and FAISS, builds the page around the npm package,
 # and serves it on this machine. The same file is built by Rust and searched in the browser.
 #
-#   scripts/www.sh [--all | --entries N] [--port 4173] [--no-serve]
+#   scripts/www.sh [--all | --entries N] [--port 4173] [--no-serve] [--packed]
 #
-# --all takes all 117,000 entries in place of the 20,000 likeliest. What is built is kept in .cache/www and used again. Sets up what it needs on a Debian machine
+# --all takes all 117,000 entries in place of the 20,000 likeliest; --packed takes the npm package as it is in wasm/. What is built is kept in .cache/www and used again. Sets up what it needs on a Debian machine
 # and says so; the first run builds FAISS, a model runtime and the npm package (about twenty minutes on two cores), and embeds the definitions (2 to 3 more).
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -12,13 +12,15 @@ set -euo pipefail
 entries=20000
 port=4173
 serve=yes
+packed=no
 while [ $# -gt 0 ]; do
   case $1 in
     --all) entries=all ;;
     --entries) entries=${2:?--entries takes a number}; shift ;;
     --port) port=${2:?--port takes a number}; shift ;;
     --no-serve) serve=no ;;
-    *) fail "unknown option $1: scripts/www.sh [--all | --entries N] [--port N] [--no-serve]" ;;
+    --packed) packed=yes ;;
+    *) fail "unknown option $1: scripts/www.sh [--all | --entries N] [--port N] [--no-serve] [--packed]" ;;
   esac
   shift
 done
@@ -69,9 +71,12 @@ fi
 say "The same search, natively"
 "$twindex" search "$index" "fear of being in open places" -k 3 "${embeddings[@]}"
 
-pack_npm
+[ "$packed" = yes ] || pack_npm
 say "Building the page"
 (cd www && npm ci --silent --no-audit --no-fund --ignore-scripts)
+mkdir -p www/public/data
+# The licence at the head of each of WordNet's files has to go with what is made of them.
+sed -n 's/^  *[0-9]* //p;/^[0-9]/q' /usr/share/wordnet/data.noun >www/public/data/wordnet-licence.txt
 node www/scripts/site.mjs --index "$index" --approximate "$approximate" --twindex "$twindex" ${TWINDEX_MODEL_DIR:+--model "$TWINDEX_MODEL_DIR"} --out www/public/data -- "${embeddings[@]}"
 (cd www && npm run --silent build)
 

@@ -33,6 +33,16 @@ function listFiles(): Plugin {
   };
 }
 
+/** What others' licences ask for: their texts beside their work. */
+const licences: Plugin = {
+  name: 'licences',
+  apply: 'build',
+  buildStart() {
+    const text = ['@fontsource/newsreader', 'pdfjs-dist'].map((name) => `${name}\n\n${readFileSync(join(import.meta.dirname, 'node_modules', name, 'LICENSE'), 'utf8')}`);
+    this.emitFile({ type: 'asset', fileName: 'licences.txt', source: text.join('\n\n') });
+  },
+};
+
 /** The policy is for what is built: while one develops, Vite puts styles into the page. */
 const noPolicyInDevelopment: Plugin = {
   name: 'no-policy-in-development',
@@ -44,7 +54,7 @@ export default defineConfig({
   base: './',
   // What is not there is 404, not the page.
   appType: 'mpa',
-  plugins: [listFiles(), noPolicyInDevelopment],
+  plugins: [licences, listFiles(), noPolicyInDevelopment],
   worker: { format: 'es' },
   // The package finds its WebAssembly beside its own files.
   optimizeDeps: { exclude: ['twindex'] },

@@ -86,10 +86,10 @@ export async function index(collection: Collection, found: readonly Found[], opt
       bytesDone += item.file.size;
     }
   } catch (error) {
-    if (error instanceof EmbedderFailed) await save();
-    if (!isCancelled(error)) throw error;
-    await save();
-    return { passages, files, cancelled: true };
+    const cancelled = isCancelled(error);
+    if (cancelled || error instanceof EmbedderFailed) await save();
+    if (!cancelled) throw error;
+    return { passages, files, cancelled };
   }
   await save();
   return { passages, files, cancelled: false };

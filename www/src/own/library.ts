@@ -18,12 +18,11 @@ export const same = (a: Saved, b: Saved): boolean => a.name === b.name && a.spac
 export type News = { saved: Saved } | { removed: Saved };
 
 /** The collections of this browser. Tabs share them: they take turns, and tell each other. */
-export class Library extends EventTarget {
+export class Library {
   readonly #channel = new BroadcastChannel('twindex-www');
   onNews: (news: News) => void = () => {};
 
   constructor() {
-    super();
     this.#channel.onmessage = ({ data }: MessageEvent<News>) => this.onNews(data);
   }
 

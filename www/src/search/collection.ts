@@ -35,7 +35,7 @@ export interface Answer {
   searchMs: number;
 }
 
-/** Where texts of a document's metadata belong to what it is found by. */
+/** The text that a document is found by where words are matched: of a dictionary, the word is part of it. */
 export type TextOf = (document: Document) => string;
 
 const LEXICAL = new Lexical();
