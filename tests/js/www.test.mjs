@@ -449,6 +449,21 @@ describe('your own text', () => {
     assert.deepEqual(await ask(page, 'penguins'), []);
   });
 
+  test('files that are dropped anywhere on the page are taken', async (t) => {
+    const { url } = await origin(t, withoutModel);
+    const page = await visit(t, `${url}/#text`);
+    await page.locator('.drop').waitFor();
+    await page.evaluate(() => {
+      const dataTransfer = new DataTransfer();
+      dataTransfer.items.add(new File(['otters in the stream'], 'dropped.txt'));
+      const options = { dataTransfer, bubbles: true, cancelable: true };
+      for (const type of ['dragenter', 'dragover', 'drop']) document.querySelector('footer')?.dispatchEvent(new DragEvent(type, options));
+    });
+    await told(page, /1 passage of 1 file/);
+    assert.deepEqual(await ask(page, 'otters'), ['dropped.txt']);
+    assert.equal(await page.evaluate(() => document.documentElement.classList.contains('dropping')), false);
+  });
+
   test('LangChain folders and FAISS files open', async (t) => {
     const { url } = await origin(t, withoutModel);
     const page = await visit(t, `${url}/#text`);
