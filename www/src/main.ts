@@ -1,0 +1,74 @@
+import './style.css';
+import { readSite } from './data.ts';
+import { DictionaryView } from './dictionary/view.ts';
+import { Model } from './embed/model.ts';
+import { watchOffline } from './offline/register.ts';
+import { describe } from './problems.ts';
+import { fill, h } from './ui/dom.ts';
+import { Frames } from './ui/frames.ts';
+
+interface View {
+  element: HTMLElement;
+  focus?(): void;
+}
+
+const main = document.querySelector('main') as HTMLElement;
+const links = [...document.querySelectorAll<HTMLAnchorElement>('nav a')];
+
+async function start(): Promise<void> {
+  const site = await readSite();
+  const model = new Model(site);
+  const frames = new Frames();
+  const dictionary = new DictionaryView(site, model, frames);
+
+  // What is seldom needed first is loaded when it is asked for.
+  let text: Promise<View> | undefined;
+  let compare: Promise<View> | undefined;
+  const views: Record<string, () => Promise<View>> = {
+    dictionary: async () => dictionary,
+    text: () => (text ??= import('./own/view.ts').then(({ OwnView }) => OwnView.open(model, frames))),
+    compare: () => (compare ??= import('./compare/view.ts').then(({ CompareView }) => new CompareView(site, frames, () => dictionary.collection))),
+  };
+
+  let shown: string | undefined;
+  const route = async (): Promise<void> => {
+    const wanted = location.hash.slice(1);
+    const name = Object.hasOwn(views, wanted) ? wanted : 'dictionary';
+    if (name === shown) return;
+    const first = shown === undefined;
+    shown = name;
+    for (const link of links) {
+      if (link.hash === `#${name}`) link.setAttribute('aria-current', 'page');
+      else link.removeAttribute('aria-current');
+    }
+    try {
+      const view = await (views[name] as () => Promise<View>)();
+      if (shown !== name) return;
+      main.replaceChildren(view.element);
+      document.title = `${view.element.querySelector('h1')?.textContent ?? ''} · Twindex`;
+      if (!first || matchMedia('(pointer: fine)').matches) view.focus?.();
+    } catch (error) {
+      fill(main, h('p', { class: 'message problem', role: 'alert' }, describe(error)));
+    }
+  };
+  addEventListener('hashchange', () => void route());
+  addEventListener('keydown', (event) => {
+    const typing = event.target instanceof HTMLElement && event.target.matches('input, textarea, select');
+    if (event.key !== '/' || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    main.querySelector<HTMLInputElement>('.question')?.focus();
+  });
+  document.querySelector('.skip')?.addEventListener('click', (event) => {
+    event.preventDefault();
+    main.focus();
+  });
+
+  // Somebody who saves data is asked first.
+  const saving = (navigator as { connection?: { saveData?: boolean } }).connection?.saveData === true;
+  const loaded = Promise.all([dictionary.load(), saving ? undefined : model.load()]);
+  watchOffline(document.querySelector('#offline') as HTMLElement, loaded.then(() => dictionary.isKept && model.isKept));
+  await route();
+  await loaded;
+}
+
+await start();

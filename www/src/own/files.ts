@@ -1,0 +1,74 @@
+/** Files as people drop and pick them: sorted by what is done with them. */
+
+/** A file and where it lay in what was dropped: `notes/2024/june.md`. */
+export interface Found {
+  file: File;
+  path: string;
+}
+
+export type Kind = 'text' | 'markdown' | 'html' | 'pdf' | 'jsonl' | 'twindex' | 'foreign' | 'unknown';
+
+const KINDS: Record<string, Kind> = {
+  txt: 'text', text: 'text', log: 'text', csv: 'text', tsv: 'text', rst: 'text', tex: 'text', org: 'text', srt: 'text',
+  md: 'markdown', markdown: 'markdown', mdx: 'markdown',
+  html: 'html', htm: 'html', xhtml: 'html',
+  pdf: 'pdf',
+  jsonl: 'jsonl', ndjson: 'jsonl',
+  twindex: 'twindex',
+  faiss: 'foreign', pkl: 'foreign', pickle: 'foreign',
+};
+
+/** Names that LangChain.js gives the parts of its folders. */
+const FOREIGN_NAMES = new Set(['faiss.index', 'docstore.json', 'args.json', 'hnswlib.index']);
+
+/** What is done with a file, by its name alone. */
+export function kindOf(path: string): Kind {
+  const name = path.slice(path.lastIndexOf('/') + 1).toLowerCase();
+  if (FOREIGN_NAMES.has(name)) return 'foreign';
+  return KINDS[name.slice(name.lastIndexOf('.') + 1)] ?? 'unknown';
+}
+
+/** Files that systems leave in folders, which nobody means. */
+const isHidden = (path: string): boolean => /(^|\/)(\.|__MACOSX\/|Thumbs\.db$|desktop\.ini$)/.test(path);
+
+/** Files that were picked, alone or by their folder. */
+export function picked(files: Iterable<File>): Found[] {
+  return [...files].map((file) => ({ file, path: file.webkitRelativePath || file.name })).filter(({ path }) => !isHidden(path));
+}
+
+/**
+ * Files that were dropped, folders with everything in them. Has to be called while the event lasts: what it was given is taken in before this returns.
+ */
+export function dropped(data: DataTransfer): Promise<Found[]> {
+  const entries = [...data.items].filter((item) => item.kind === 'file').map((item) => item.webkitGetAsEntry?.() ?? item.getAsFile());
+  return walk(entries);
+}
+
+async function walk(entries: readonly (FileSystemEntry | File | null)[]): Promise<Found[]> {
+  const found: Found[] = [];
+  for (const entry of entries) {
+    if (entry === null) continue;
+    if (entry instanceof File) {
+      found.push({ file: entry, path: entry.name });
+      continue;
+    }
+    const path = entry.fullPath.replace(/^\//, '');
+    if (isHidden(path)) continue;
+    if (entry.isFile) found.push({ file: await fileOf(entry as FileSystemFileEntry), path });
+    else found.push(...(await walk(await childrenOf(entry as FileSystemDirectoryEntry))));
+  }
+  return found;
+}
+
+const fileOf = (entry: FileSystemFileEntry): Promise<File> => new Promise((resolve, reject) => entry.file(resolve, reject));
+
+/** A folder is read by portions, until an empty one. */
+async function childrenOf(folder: FileSystemDirectoryEntry): Promise<FileSystemEntry[]> {
+  const reader = folder.createReader();
+  const children: FileSystemEntry[] = [];
+  for (;;) {
+    const some = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
+    if (some.length === 0) return children.sort((a, b) => (a.name < b.name ? -1 : 1));
+    children.push(...some);
+  }
+}
