@@ -4,14 +4,12 @@
 
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { halve } from './half.mjs';
+import { writeHalved } from '../../scripts/model-f16.mjs';
 
-const MODEL_FILES = ['config.json', 'tokenizer.json', 'modules.json', 'sentence_bert_config.json', '1_Pooling/config.json'];
 const MODEL = 'all-MiniLM-L6-v2';
-const WEIGHTS = 'model.safetensors';
 /** Questions that the native program is timed with. */
 const QUESTIONS = 40;
 
@@ -23,7 +21,7 @@ const { index, approximate, twindex, model, out } = values;
 if (index === undefined || twindex === undefined || out === undefined) throw new Error('--index, --twindex and --out are needed');
 
 mkdirSync(out, { recursive: true });
-const site = { dictionary: dictionary(index, out), approximate: approximate === undefined ? null : approximateIndex(approximate, out), model: model === undefined ? null : copyModel(model, out), native: time(twindex, index) };
+const site = { dictionary: dictionary(index, out), approximate: approximate === undefined ? null : approximateIndex(approximate, out), model: model === undefined ? null : await copyModel(model, out), native: time(twindex, index) };
 writeFileSync(join(out, 'site.json'), `${JSON.stringify(site, null, 2)}\n`);
 console.log(`site: ${site.dictionary.entries} entries, ${mega(site.dictionary.bytes)}; ${site.model === null ? 'no model' : `model ${mega(site.model.bytes)}`}; natively ${site.native.questionMs.toFixed(1)} ms a question`);
 
@@ -72,21 +70,11 @@ function info(file) {
  * @param {string} from
  * @param {string} folder
  */
-function copyModel(from, folder) {
+async function copyModel(from, folder) {
   const to = join(folder, MODEL);
-  let bytes = 0;
-  for (const name of MODEL_FILES) {
-    if (!existsSync(join(from, name))) continue;
-    mkdirSync(dirname(join(to, name)), { recursive: true });
-    copyFileSync(join(from, name), join(to, name));
-    bytes += statSync(join(to, name)).size;
-  }
-  const weights = join(to, WEIGHTS);
-  if (!existsSync(weights)) {
-    writeFileSync(`${weights}.new`, halve(readFileSync(join(from, WEIGHTS))));
-    renameSync(`${weights}.new`, weights);
-  }
-  bytes += statSync(weights).size;
+  if (!existsSync(join(to, 'model.safetensors'))) await writeHalved(from, to);
+  const files = readdirSync(to, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const bytes = files.reduce((sum, { parentPath, name }) => sum + statSync(join(parentPath, name)).size, 0);
   return { url: `${MODEL}/`, name: MODEL, bytes };
 }
 
