@@ -1,14 +1,19 @@
 #!/usr/bin/env bash
 # The main job, on real text: splits the State of the Union address, embeds it, indexes it with FAISS, saves it, loads it, searches it; then builds the
-# npm package and searches the same file in Node.
+# npm package and searches the same file in Node; then scripts/www.sh: builds a reverse dictionary, and serves the page that searches it in a browser.
 #
-#   scripts/demo.sh [QUESTION...]
+#   scripts/demo.sh [--no-serve] [QUESTION...]
 #
 # Sets up what it needs on a Debian machine and says so; safe to repeat. The first run builds FAISS, a model runtime and the
-# npm package (about fifteen minutes on two cores).
+# npm package (about twenty minutes on two cores), and embeds 20,000 definitions (a few more). The page is served until Ctrl-C; --no-serve ends before.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
+serve=()
+if [ "${1:-}" = --no-serve ]; then
+  serve=(--no-serve)
+  shift
+fi
 question=${*:-What did the president say about Ketanji Brown Jackson}
 set_up
 
@@ -41,4 +46,7 @@ pack_npm
 say "the same file in WebAssembly, in Node: what else is said about its first passage"
 node scripts/demo.mjs "$index"
 
-say "Your own text: $twindex build YOUR_FOLDER -o INDEX, then $twindex search INDEX \"a question\" (see $twindex --help)"
+say "Your own text, natively: $twindex build YOUR_FOLDER -o INDEX, then $twindex search INDEX \"a question\" (see $twindex --help)"
+
+say "The web app: a dictionary built natively, searched in the browser by meaning; your own texts too"
+exec scripts/www.sh --packed "${serve[@]}"

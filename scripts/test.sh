@@ -7,7 +7,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 set_up
-need_packages chromium firefox-esr
+need_packages chromium firefox-esr wordnet-base
 need_node
 fetch_model || [ -z "${CI:-}" ] || fail "CI needs the embedding model"
 
@@ -83,7 +83,11 @@ done
 (cd tests/js && npm ci --silent --no-audit --no-fund --ignore-scripts)
 (cd wasm && npm run --silent check)
 
-say "Tests of the npm package, from its tarball, in Node and in browsers"
+say "The web app, built"
+scripts/www.sh --no-serve --packed
+(cd www && npm run --silent check)
+
+say "Tests of the npm package, from its tarball, in Node and in browsers, and of the web app"
 node --test --test-concurrency=1 tests/js/*.test.mjs tests/js/lib/*.test.mjs tests/js/lib/model/*.test.mjs
 node tests/js/conformance.mjs tests/data/oracle
 node tests/js/conformance.mjs tests/data/oracle --entry worker

@@ -4,8 +4,9 @@
 #
 #   scripts/www.sh [--all | --entries N] [--port 4173] [--no-serve] [--packed]
 #
-# --all takes all 117,000 entries in place of the 20,000 likeliest; --packed takes the npm package as it is in wasm/. What is built is kept in .cache/www and used again. Sets up what it needs on a Debian machine
-# and says so; the first run builds FAISS, a model runtime and the npm package (about twenty minutes on two cores), and embeds the definitions (2 to 3 more).
+# --all takes all 117,000 entries in place of the 20,000 likeliest; --packed takes the npm package as it is in wasm/. What is built is kept in
+# .cache/www and used again. Sets up what it needs on a Debian machine and says so; the first run builds FAISS, a model runtime and the npm package, and
+# embeds the definitions.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
