@@ -8,7 +8,6 @@ use std::ops::Range;
 use crate::error::{Error, Result};
 use crate::kernel::{ScanKernel, gamma};
 use crate::metric::{Metric, norm};
-#[cfg(any(test, feature = "codes"))]
 use crate::quantize::{Codes, LEAST_QUERY_NORM, Scan};
 use crate::rows::{Positions, Rows, remove_rows};
 use crate::topk::{Candidates, Neighbor, key, sort_and_cut};
@@ -37,7 +36,6 @@ pub struct RowStats {
     min_norm: f32,
     max_norm: f32,
     /// Made by the first search that they help, and kept up to date from then on.
-    #[cfg(any(test, feature = "codes"))]
     codes: std::sync::OnceLock<Option<Codes>>,
 }
 
@@ -60,7 +58,6 @@ impl RowStats {
             norms: Vec::new(),
             min_norm: f32::INFINITY,
             max_norm: 0.0,
-            #[cfg(any(test, feature = "codes"))]
             codes: std::sync::OnceLock::new(),
         }
     }
@@ -77,13 +74,11 @@ impl RowStats {
             self.norms.reserve_exact(rows.len());
         }
         rows.iter().for_each(|row| self.push(norm(row)));
-        #[cfg(any(test, feature = "codes"))]
         if let Some(made) = self.codes.get_mut()
             && !made.as_mut().is_some_and(|codes| codes.append(kernel, rows))
         {
             *made = None;
         }
-        let _ = kernel;
     }
 
     /// Takes in one row added at the end, if a store with this metric can hold it. For readers of files: one pass over the
@@ -119,7 +114,6 @@ impl RowStats {
     /// Forgets rows taken out.
     pub fn remove(&mut self, positions: &Positions) {
         self.count -= positions.len();
-        #[cfg(any(test, feature = "codes"))]
         if let Some(Some(codes)) = self.codes.get_mut() {
             codes.remove(positions);
         }
@@ -143,15 +137,12 @@ impl RowStats {
     /// Bytes these statistics take.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        let norms = (self.norms.capacity() * size_of::<f32>()) as u64;
-        #[cfg(any(test, feature = "codes"))]
-        let norms = norms + self.codes.get().and_then(Option::as_ref).map_or(0, Codes::bytes);
-        norms
+        let codes = self.codes.get().and_then(Option::as_ref).map_or(0, Codes::bytes);
+        (self.norms.capacity() * size_of::<f32>()) as u64 + codes
     }
 
     /// The codes that searches by this kernel use, if they use any. The first search makes them; where there is no memory for them, rows are
     /// searched as they are.
-    #[cfg(any(test, feature = "codes"))]
     fn codes_for(&self, kernel: &dyn ScanKernel, rows: Rows<'_>) -> Option<&Codes> {
         if !kernel.has_fast_i8() || !Codes::pay(rows.len(), rows.dim()) {
             return None;
@@ -241,32 +232,26 @@ impl RowStats {
         among: Option<&Positions>,
     ) -> (Vec<Vec<Neighbor>>, Vec<usize>) {
         let mut answers = vec![Vec::new(); queries.len()];
-        #[cfg(any(test, feature = "codes"))]
-        {
-            let available = among.map_or(rows.len(), Positions::len);
-            let can = |query| {
-                let length = norm(query);
-                length >= LEAST_QUERY_NORM && self.scan_is_safe(rows.dim(), length)
-            };
-            if k < available
-                && available >= BLOCK
-                && queries.iter().all(can)
-                && let Some(codes) = self.codes_for(kernel, rows)
-            {
-                let within = Within { stats: self, kernel, rows, k, among, available };
-                let found = within.spread(queries, &|queries, range| within.by_codes(codes, queries, range));
-                let mut left = Vec::new();
-                for (i, found) in found.into_iter().enumerate() {
-                    match found {
-                        Some(found) => answers[i] = found,
-                        None => left.push(i),
-                    }
-                }
-                return (answers, left);
+        let available = among.map_or(rows.len(), Positions::len);
+        let is_safe = |query| {
+            let length = norm(query);
+            length >= LEAST_QUERY_NORM && self.scan_is_safe(rows.dim(), length)
+        };
+        let pays = (1..available).contains(&k) && available >= BLOCK && queries.iter().all(is_safe);
+        let codes = if pays { self.codes_for(kernel, rows) } else { None };
+        let Some(codes) = codes else {
+            return (answers, (0..queries.len()).collect());
+        };
+        let within = Within { stats: self, kernel, rows, k, among, available };
+        let found = within.spread(queries, &|queries, range| within.by_codes(codes, queries, range));
+        let mut left = Vec::new();
+        for (i, found) in found.into_iter().enumerate() {
+            match found {
+                Some(found) => answers[i] = found,
+                None => left.push(i),
             }
         }
-        let _ = (kernel, rows, k, among);
-        (answers, (0..queries.len()).collect())
+        (answers, left)
     }
 
     /// [`search_batch`](Self::search_batch) by the rows as they are.
@@ -393,7 +378,6 @@ impl Within<'_> {
 
     /// For each query the best `k` of the rows of a range, found by their codes; `None` if more than a few can be among the best, as among rows of
     /// very unlike lengths: reading the codes was then in vain.
-    #[cfg(any(test, feature = "codes"))]
     fn by_codes(&self, codes: &Codes, queries: Rows<'_>, range: Range<usize>) -> Found {
         // What the rest costs more than it would have by reading all rows at once: an eighth.
         let most = (self.available / 16).max(4 * self.k + 256);

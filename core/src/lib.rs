@@ -45,8 +45,8 @@
 //! | [`PortableEngine`], [`AnnIndex`] | IVF, HNSW and quantized indexes that FAISS built, searched without it |
 //! | [`text`] | splitters with LangChain's results, loaders |
 //!
-//! Feature `codes`: exact search reads 8-bit codes of the rows, where a kernel is fast on them. Feature `metadata-index`: filters are answered from
-//! bitmaps and sorted columns of metadata. `twindex` turns both on. Feature `testkit`: suites for implementations of the traits.
+//! Feature `metadata-index`: filters are answered from bitmaps and sorted columns of metadata (`twindex` turns it on). Feature `testkit`: suites for
+//! implementations of the traits.
 #![forbid(unsafe_code)]
 
 mod ann;
@@ -63,7 +63,6 @@ pub mod kernel;
 mod metric;
 mod mmr;
 mod options;
-#[cfg(any(test, feature = "codes"))]
 mod quantize;
 mod rows;
 mod sort;

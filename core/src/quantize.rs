@@ -109,7 +109,7 @@ pub fn encode(vector: &[f32], most: i8, codes: &mut [i8]) -> Coded {
             take(lane, x, code);
         }
     }
-    for ((lane, &x), &code) in squares.iter_mut().zip(rest).zip(&*code_rest) {
+    for ((lane, &x), &code) in squares.iter_mut().zip(rest).zip(code_rest) {
         take(lane, x, code);
     }
     let error = squares.iter().sum::<f64>().sqrt() as f32;
@@ -381,9 +381,9 @@ impl Query {
         let mut any = [true; BLOCK / LANES];
         kernel.sift(&sieve, products, block.scales, block.norms, &mut any);
         for (chunk, _) in any.iter().enumerate().filter(|(_, any)| **any) {
-            let end = products.len().min((chunk + 1) * LANES);
-            for at in chunk * LANES..end {
-                let product = products[at] as f32 * (scale * block.scales[at]);
+            let first = chunk * LANES;
+            for (at, &product) in products.iter().enumerate().skip(first).take(LANES) {
+                let product = product as f32 * (scale * block.scales[at]);
                 let slack = self.slack(block.errors[at], block.norms[at], rounding);
                 let best = key(metric, product + slack, norm, block.norms[at]);
                 let position = block.start + at;

@@ -125,7 +125,6 @@ impl<W: Fn(f32) -> f32> Candidates<W> {
 }
 
 /// The candidates of a scan that knows an interval for each row: those whose best end is not worse than the k-th best worst end.
-#[cfg(any(test, feature = "codes"))]
 #[derive(Debug)]
 pub(crate) struct Certain {
     k: usize,
@@ -136,7 +135,6 @@ pub(crate) struct Certain {
     prune_at: usize,
 }
 
-#[cfg(any(test, feature = "codes"))]
 impl Certain {
     pub(crate) fn new(k: usize) -> Self {
         Self { k, worst: BinaryHeap::new(), limit: f32::INFINITY, kept: Vec::new(), prune_at: 4 * k + 256 }

@@ -6,7 +6,6 @@
 
 use std::fmt;
 
-#[cfg(any(test, feature = "codes"))]
 pub use crate::quantize::{Coded, LANES, Sieve, encode};
 use crate::rows::Rows;
 
@@ -38,13 +37,11 @@ pub trait ScanKernel: Send + Sync + fmt::Debug {
     fn l2_squared(&self, query: &[f32], rows: Rows<'_>, out: &mut [f32]);
 
     /// Whether [`dot_i8`](Self::dot_i8) is much faster than [`dot`](Self::dot), so that rows are worth coding. No unless an implementation says so.
-    #[cfg(any(test, feature = "codes"))]
     fn has_fast_i8(&self) -> bool {
         false
     }
 
     /// The greatest code, by size, of the queries that [`dot_i8`](Self::dot_i8) takes: 127, or 63 where instructions take no more.
-    #[cfg(any(test, feature = "codes"))]
     fn most_query_code(&self) -> i8 {
         127
     }
@@ -54,19 +51,16 @@ pub trait ScanKernel: Send + Sync + fmt::Debug {
     ///
     /// # Panics
     /// If lengths do not fit together.
-    #[cfg(any(test, feature = "codes"))]
     fn dot_i8(&self, queries: &[i8], rows: CodeRows<'_>, out: &mut [i32]) {
         scalar::dot_i8(queries, rows, out);
     }
 
     /// Codes a vector. An implementation does the same, where it is compiled for wider vectors: this is `encode(vector, most, codes)`.
-    #[cfg(any(test, feature = "codes"))]
     fn encode(&self, vector: &[f32], most: i8, codes: &mut [i8]) -> Coded {
         encode(vector, most, codes)
     }
 
     /// Sifts rows. An implementation does the same, where it is compiled for wider vectors: this is `sieve.sift(products, scales, norms, any)`.
-    #[cfg(any(test, feature = "codes"))]
     fn sift(&self, sieve: &Sieve, products: &[i32], scales: &[f32], norms: &[f32], any: &mut [bool]) {
         sieve.sift(products, scales, norms, any);
     }
@@ -85,7 +79,6 @@ pub trait ScanKernel: Send + Sync + fmt::Debug {
 }
 
 /// Codes of rows side by side, from -127 to 127, fewer than 2^16 a row, and the sum of the codes of each row.
-#[cfg(any(test, feature = "codes"))]
 #[derive(Debug, Clone, Copy)]
 pub struct CodeRows<'a> {
     dim: usize,
@@ -93,7 +86,6 @@ pub struct CodeRows<'a> {
     sums: &'a [f32],
 }
 
-#[cfg(any(test, feature = "codes"))]
 impl<'a> CodeRows<'a> {
     /// Sees codes as rows of `dim`.
     ///

@@ -4,7 +4,6 @@
 //! `(a0 + a1) + (a2 + a3)`, the lanes `(l0 + l1) + (l2 + l3)`, then the tail one by one. No FMA. Written so, plain
 //! Rust, SSE and wasm SIMD agree bit for bit.
 
-#[cfg(any(test, feature = "codes"))]
 use super::CodeRows;
 use super::{ScanKernel, assert_shapes};
 use crate::rows::Rows;
@@ -84,7 +83,6 @@ impl ScanKernel for Portable {
 ///
 /// # Panics
 /// If lengths do not fit together.
-#[cfg(any(test, feature = "codes"))]
 pub fn dot_i8(queries: &[i8], rows: CodeRows<'_>, out: &mut [i32]) {
     rows.assert_shapes(queries, out);
     if rows.is_empty() {

@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 use twindex_core::kernel::{ScanKernel, gamma};
-use twindex_core::{
-    IndexInfo, Metric, Neighbor, Positions, Result, RowStats, Rows, VectorIndex, norm, sort_and_cut,
-};
+use twindex_core::{IndexInfo, Metric, Neighbor, Positions, Result, RowStats, Rows, VectorIndex, norm};
 
 use super::ffi::{Narrowing, RawIndex, failed};
 

@@ -188,7 +188,7 @@ fn measure_floors(data: &Data, metric: Metric, store: &VectorStore, outcome: &mu
         black_box(wait(found)).ok();
     };
     let codes = vec![1u64; data.vectors.len() / 8];
-    let compared = compare(ROUNDS, |_| drop(black_box(stream(&codes))), search);
+    let compared = compare(ROUNDS, |_| _ = black_box(stream(&codes)), search);
     let words = format!("{name}, one query: reading its 8-bit codes on one thread / ours");
     outcome.report(&format!("{name}_1_stream_to_exact"), &words, compared, None);
     if let Ok(plain) = plain_index(data, metric) {
@@ -276,7 +276,7 @@ fn measure_memory(data: &Data, outcome: &mut Outcome) {
     let kernel = kernel::best();
     let size = codes.len().div_ceil(kernel.threads()).max(1);
     let parts: Vec<&[u64]> = codes.chunks(size).collect();
-    let read = || kernel.spread(parts.len(), &|part| drop(black_box(stream(parts[part]))));
+    let read = || kernel.spread(parts.len(), &|part| _ = black_box(stream(parts[part])));
     read();
     let seconds = median((0..ROUNDS).map(|_| time(read)).collect());
     let bandwidth = (codes.len() * 8) as f64 / seconds / 1e9;
