@@ -212,9 +212,8 @@ impl RowStats {
         among: Option<&Positions>,
     ) -> Vec<Vec<Neighbor>> {
         let (mut answers, left) = self.search_by_codes(kernel, rows, queries, k, among);
-        let asked: Vec<f32> = left.iter().flat_map(|&i| queries.row(i)).copied().collect();
-        let Ok(asked) = Rows::new(&asked, rows.dim()) else { unreachable!("whole queries") };
-        for (i, answer) in left.into_iter().zip(self.scan_batch(kernel, rows, asked, k, among)) {
+        let asked = queries.pick(&left);
+        for (i, answer) in left.into_iter().zip(self.scan_batch(kernel, rows, asked.rows(), k, among)) {
             answers[i] = answer;
         }
         answers
@@ -233,19 +232,20 @@ impl RowStats {
     ) -> (Vec<Vec<Neighbor>>, Vec<usize>) {
         let mut answers = vec![Vec::new(); queries.len()];
         let available = among.map_or(rows.len(), Positions::len);
-        let is_safe = |query| {
-            let length = norm(query);
-            length >= LEAST_QUERY_NORM && self.scan_is_safe(rows.dim(), length)
-        };
-        let pays = (1..available).contains(&k) && available >= BLOCK && queries.iter().all(is_safe);
+        let pays = (1..available).contains(&k) && available >= BLOCK;
         let codes = if pays { self.codes_for(kernel, rows) } else { None };
         let Some(codes) = codes else {
             return (answers, (0..queries.len()).collect());
         };
+        let is_safe = |&i: &usize| {
+            let length = norm(queries.row(i));
+            length >= LEAST_QUERY_NORM && self.scan_is_safe(rows.dim(), length)
+        };
+        let (safe, mut left): (Vec<usize>, Vec<usize>) = (0..queries.len()).partition(is_safe);
+        let picked = queries.pick(&safe);
         let within = Within { stats: self, kernel, rows, k, among, available };
-        let found = within.spread(queries, &|queries, range| within.by_codes(codes, queries, range));
-        let mut left = Vec::new();
-        for (i, found) in found.into_iter().enumerate() {
+        let found = within.spread(picked.rows(), &|queries, range| within.by_codes(codes, queries, range));
+        for (i, found) in safe.into_iter().zip(found) {
             match found {
                 Some(found) => answers[i] = found,
                 None => left.push(i),
@@ -427,7 +427,7 @@ impl Within<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testkit::{Generator, OnCodes};
+    use crate::testkit::{Generator, OnCodes, brute_force};
 
     #[test]
     fn codes_answer_where_rows_differ_and_give_way_where_they_do_not() {
@@ -450,5 +450,30 @@ mod tests {
             }
         }
         assert!(Codes::pay(1024, 384) && !Codes::pay(1024, 1 << 16) && !Codes::pay(1023, 384));
+    }
+
+    #[test]
+    fn queries_that_codes_cannot_answer_leave_the_others_to_them() {
+        let (count, dim) = (2000, 40);
+        let mut random = Generator::new(8);
+        let data = random.floats(count * dim);
+        let rows = Rows::new(&data, dim).unwrap();
+        let mut queries = random.floats(5 * dim);
+        queries[dim..2 * dim].fill(0.0);
+        queries[3 * dim..4 * dim].fill(1e25);
+        let queries = Rows::new(&queries, dim).unwrap();
+        for kernel in [OnCodes::default(), OnCodes { threads: 3, ..OnCodes::default() }] {
+            for metric in [Metric::L2, Metric::InnerProduct] {
+                let mut stats = RowStats::new(metric);
+                stats.append(&kernel, rows);
+                let (answers, left) = stats.search_by_codes(&kernel, rows, queries, 10, None);
+                assert_eq!(left, [1, 3], "{metric}");
+                assert_eq!(answers.iter().map(Vec::len).collect::<Vec<_>>(), [10, 0, 10, 0, 10]);
+                let found = stats.search_batch(&kernel, rows, queries, 10, None);
+                for (found, query) in found.iter().zip(queries.iter()) {
+                    assert_eq!(*found, brute_force(metric, rows, query, 10, None), "{metric}");
+                }
+            }
+        }
     }
 }

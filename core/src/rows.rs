@@ -69,6 +69,19 @@ impl<'a> Rows<'a> {
         Rows { data: &self.data[range.start * self.dim..range.end * self.dim], dim: self.dim }
     }
 
+    /// These rows, in this order; borrowed if they are all of them.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    #[must_use]
+    pub fn pick(&self, rows: &[usize]) -> Vectors<'a> {
+        if rows.iter().copied().eq(0..self.len()) {
+            return Vectors::from(*self);
+        }
+        let data: Vec<f32> = rows.iter().flat_map(|&i| self.row(i)).copied().collect();
+        Vectors { data: data.into(), dim: self.dim }
+    }
+
     /// Row after row.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &'a [f32]> + use<'a> {
         self.data.chunks_exact(self.dim)

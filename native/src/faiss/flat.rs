@@ -169,9 +169,8 @@ impl VectorIndex for FaissFlat {
         }
         let (mut answers, left) = self.stats.search_by_codes(kernel, rows, queries, k, among);
         if !left.is_empty() {
-            let left_queries: Vec<f32> = left.iter().flat_map(|&i| queries.row(i)).copied().collect();
-            let left_queries = Rows::new(&left_queries, queries.dim())?;
-            for (i, answer) in left.into_iter().zip(self.search_by_faiss(left_queries, k, among)?) {
+            let asked = queries.pick(&left);
+            for (i, answer) in left.into_iter().zip(self.search_by_faiss(asked.rows(), k, among)?) {
                 answers[i] = answer;
             }
         }
