@@ -261,7 +261,7 @@ impl Scan {
         Self { metric, codes, queries, rounding: rounding(dim), most, products: Vec::new() }
     }
 
-    /// Takes in some consecutive rows, those of them that are in a set if there is one.
+    /// Takes in some consecutive rows, [`BLOCK`] at most, those of them that are in a set if there is one.
     pub(crate) fn take(
         &mut self,
         kernel: &dyn ScanKernel,
@@ -273,6 +273,7 @@ impl Scan {
             return;
         }
         let count = range.len();
+        assert!(count <= BLOCK, "at most a block of rows");
         self.products.resize(self.queries.len() * count, 0);
         kernel.dot_i8(&self.codes, codes.rows(range.clone()), &mut self.products);
         let block = Block::new(codes, range);
