@@ -4,6 +4,8 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Result};
 use crate::kernel::{ScanKernel, gamma};
@@ -36,7 +38,48 @@ pub struct RowStats {
     min_norm: f32,
     max_norm: f32,
     /// Made by the first search that they help, and kept up to date from then on.
-    codes: std::sync::OnceLock<Option<Codes>>,
+    codes: MadeOnce,
+}
+
+/// Codes that one search makes, and no other waits for.
+///
+/// They are made on the threads of the kernel. A thread that waits there for the others may take up another search meanwhile, on the same stack: if that
+/// waited for the codes, it would wait for itself.
+#[derive(Default)]
+struct MadeOnce {
+    made: OnceLock<Option<Codes>>,
+    begun: AtomicBool,
+}
+
+impl Clone for MadeOnce {
+    fn clone(&self) -> Self {
+        let made = self.made.clone();
+        Self { begun: made.get().is_some().into(), made }
+    }
+}
+
+impl MadeOnce {
+    /// The codes; `None` while another search makes them, or if there was no memory for them.
+    fn get_or_make(&self, make: impl FnOnce() -> Option<Codes>) -> Option<&Codes> {
+        if self.made.get().is_none() && !self.begun.swap(true, Ordering::Relaxed) {
+            // Nobody else has set it, since nobody else has begun.
+            let _ = self.made.set(make());
+        }
+        self.get()
+    }
+
+    fn get(&self) -> Option<&Codes> {
+        self.made.get()?.as_ref()
+    }
+
+    /// Changes codes that are made; where `change` says that they are of no use any more, there are none from then on.
+    fn change(&mut self, change: impl FnOnce(&mut Codes) -> bool) {
+        if let Some(made) = self.made.get_mut()
+            && !made.as_mut().is_some_and(change)
+        {
+            *made = None;
+        }
+    }
 }
 
 impl fmt::Debug for RowStats {
@@ -58,7 +101,7 @@ impl RowStats {
             norms: Vec::new(),
             min_norm: f32::INFINITY,
             max_norm: 0.0,
-            codes: std::sync::OnceLock::new(),
+            codes: MadeOnce::default(),
         }
     }
 
@@ -70,15 +113,12 @@ impl RowStats {
 
     /// Takes in rows added at the end, which the kernel will search. They must be finite.
     pub fn append(&mut self, kernel: &dyn ScanKernel, rows: Rows<'_>) {
-        if self.metric == Metric::Cosine {
+        // A first, large batch is held without slack; later ones grow as vectors do.
+        if self.metric == Metric::Cosine && self.norms.is_empty() {
             self.norms.reserve_exact(rows.len());
         }
         rows.iter().for_each(|row| self.push(norm(row)));
-        if let Some(made) = self.codes.get_mut()
-            && !made.as_mut().is_some_and(|codes| codes.append(kernel, rows))
-        {
-            *made = None;
-        }
+        self.codes.change(|codes| codes.append(kernel, rows));
     }
 
     /// Takes in one row added at the end, if a store with this metric can hold it. For readers of files: one pass over the
@@ -97,6 +137,8 @@ impl RowStats {
             return Err(Error::ZeroVector { row: self.count });
         }
         self.push(norm);
+        // Codes that do not know this row would be of no use any more.
+        self.codes.change(|_| false);
         Ok(())
     }
 
@@ -114,9 +156,10 @@ impl RowStats {
     /// Forgets rows taken out.
     pub fn remove(&mut self, positions: &Positions) {
         self.count -= positions.len();
-        if let Some(Some(codes)) = self.codes.get_mut() {
+        self.codes.change(|codes| {
             codes.remove(positions);
-        }
+            true
+        });
         if self.metric == Metric::Cosine {
             remove_rows(&mut self.norms, 1, positions);
         }
@@ -137,17 +180,17 @@ impl RowStats {
     /// Bytes these statistics take.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        let codes = self.codes.get().and_then(Option::as_ref).map_or(0, Codes::bytes);
+        let codes = self.codes.get().map_or(0, Codes::bytes);
         (self.norms.capacity() * size_of::<f32>()) as u64 + codes
     }
 
-    /// The codes that searches by this kernel use, if they use any. The first search makes them; where there is no memory for them, rows are
+    /// The codes that searches by this kernel use, if they use any. The first search makes them; meanwhile, and where there is no memory for them, rows are
     /// searched as they are.
     fn codes_for(&self, kernel: &dyn ScanKernel, rows: Rows<'_>) -> Option<&Codes> {
         if !kernel.has_fast_i8() || !Codes::pay(rows.len(), rows.dim()) {
             return None;
         }
-        self.codes.get_or_init(|| Codes::of(kernel, rows)).as_ref()
+        self.codes.get_or_make(|| Codes::of(kernel, rows))
     }
 
     fn row_norm(&self, position: usize) -> f32 {
@@ -427,6 +470,7 @@ impl Within<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::scalar::Portable;
     use crate::testkit::{Generator, OnCodes, brute_force};
 
     #[test]
@@ -444,7 +488,9 @@ mod tests {
                 let (_, left) = stats.search_by_codes(&kernel, rows, rows.slice(8..11), 10, None);
                 assert_eq!(left.len(), if answered { 0 } else { 3 }, "{metric}");
                 let mut scan = Scan::new(&kernel, metric, rows.slice(8..9), 10, count);
-                scan.take(&kernel, &codes, 0..count, None);
+                for start in (0..count).step_by(BLOCK) {
+                    scan.take(&kernel, &codes, start..count.min(start + BLOCK), None);
+                }
                 let kept = scan.finish().next().unwrap().expect("it does not give up").len();
                 assert_eq!(kept < 200, answered, "{metric}: {kept}");
             }
@@ -472,6 +518,173 @@ mod tests {
                 let found = stats.search_batch(&kernel, rows, queries, 10, None);
                 for (found, query) in found.iter().zip(queries.iter()) {
                     assert_eq!(*found, brute_force(metric, rows, query, 10, None), "{metric}");
+                }
+            }
+        }
+    }
+
+    /// A kernel one thread of which takes up another search while it waits for the others, as threads of a pool do.
+    #[cfg(not(target_family = "wasm"))]
+    #[derive(Default)]
+    struct TakesUp {
+        other: std::sync::Mutex<Option<Box<dyn FnOnce() + Send>>>,
+    }
+
+    #[cfg(not(target_family = "wasm"))]
+    impl fmt::Debug for TakesUp {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("TakesUp")
+        }
+    }
+
+    #[cfg(not(target_family = "wasm"))]
+    impl ScanKernel for TakesUp {
+        fn name(&self) -> &'static str {
+            "takes up"
+        }
+
+        fn dot(&self, query: &[f32], rows: Rows<'_>, out: &mut [f32]) {
+            OnCodes::default().dot(query, rows, out);
+        }
+
+        fn l2_squared(&self, query: &[f32], rows: Rows<'_>, out: &mut [f32]) {
+            OnCodes::default().l2_squared(query, rows, out);
+        }
+
+        fn has_fast_i8(&self) -> bool {
+            true
+        }
+
+        fn spread(&self, count: usize, run: &(dyn Fn(usize) + Sync)) {
+            (0..count).for_each(run);
+            let other = self.other.lock().unwrap().take();
+            other.into_iter().for_each(|other| other());
+        }
+    }
+
+    #[cfg(not(target_family = "wasm"))]
+    #[test]
+    fn a_search_taken_up_while_codes_are_made_does_not_wait_for_them() {
+        use std::sync::{Arc, mpsc};
+
+        let (count, dim) = (5000, 32);
+        let data: Arc<[f32]> = Generator::new(9).floats(count * dim).into();
+        let rows = Rows::new(&data, dim).unwrap();
+        let mut stats = RowStats::new(Metric::L2);
+        stats.append(&Portable, rows);
+        let expected = stats.rescore(rows, rows.row(7), 10, 0..count);
+        let stats = Arc::new(stats);
+        let (found, other_found) = mpsc::channel();
+        let kernel = TakesUp::default();
+        let other = {
+            let (stats, data) = (stats.clone(), data.clone());
+            move || {
+                let rows = Rows::new(&data, dim).unwrap();
+                found.send(stats.search(&OnCodes::default(), rows, rows.row(7), 10, None)).unwrap();
+            }
+        };
+        *kernel.other.lock().unwrap() = Some(Box::new(other));
+        assert_eq!(stats.search(&kernel, rows, rows.row(7), 10, None), expected);
+        assert_eq!(other_found.recv().unwrap(), expected);
+        assert!(stats.codes.get().is_some(), "there are codes now");
+    }
+
+    /// Rows of one of several kinds that bring scores together or drive them apart.
+    fn awkward_row(random: &mut Generator, dim: usize, kind: usize, numbers: &mut Vec<f32>) {
+        let start = numbers.len();
+        let factor = 10f32.powi(random.below(17) as i32 - 8);
+        let before = start / dim;
+        if before > 0 && (2..6).contains(&kind) {
+            let copied = random.below(before) * dim;
+            numbers.extend_from_within(copied..copied + dim);
+        } else {
+            numbers.extend((0..dim).map(|_| random.float()));
+        }
+        let row = &mut numbers[start..];
+        match kind {
+            // Of any length; a copy; a copy but for a last bit; a multiple, which cosine cannot tell; the opposite.
+            1 => row.iter_mut().for_each(|x| *x *= factor),
+            3 => {
+                let at = random.below(dim);
+                row[at] = f32::from_bits(row[at].to_bits() ^ 1);
+            }
+            4 => row.iter_mut().for_each(|x| *x *= 1.0 + random.below(5) as f32),
+            5 => row.iter_mut().for_each(|x| *x = -*x),
+            // One number alone; signs alone; each number halfway between two codes.
+            6 => {
+                row.fill(0.0);
+                row[random.below(dim)] = factor;
+            }
+            7 => row.iter_mut().for_each(|x| *x = factor.copysign(*x)),
+            8 => {
+                row.iter_mut().for_each(|x| *x = (random.below(254) as f32 - 126.5) * factor / 127.0);
+                row[0] = factor;
+            }
+            _ => {}
+        }
+        if numbers[start..].iter().all(|&x| x == 0.0) {
+            numbers[start] = 1.0;
+        }
+    }
+
+    #[test]
+    fn whatever_the_rows_and_whatever_happens_to_them_a_search_finds_what_the_portable_kernel_finds() {
+        for seed in 0..12 {
+            let mut random = Generator::new(1000 + seed);
+            let dim = [1, 31, 32, 33, 47, 64, 100, 257][random.below(8)];
+            let metric = [Metric::L2, Metric::InnerProduct, Metric::Cosine][random.below(3)];
+            let kernel =
+                OnCodes { most_query_code: [127, 63][random.below(2)], threads: 1 + random.below(4) };
+            let kinds: Vec<usize> = (0..1 + random.below(3)).map(|_| random.below(9)).collect();
+            let (mut data, mut stats) = (Vec::new(), RowStats::new(metric));
+            for step in 0..5 {
+                let start = data.len();
+                for _ in
+                    0..[1, 300, 1300, 5000][if step == 0 { 2 + random.below(2) } else { random.below(3) }]
+                {
+                    let kind = kinds[random.below(kinds.len())];
+                    awkward_row(&mut random, dim, kind, &mut data);
+                }
+                let added = Rows::new(&data[start..], dim).unwrap();
+                stats.append(&kernel, added);
+                if random.below(2) == 0 {
+                    let (of, width) = (2 + random.below(9), 1 + random.below(200));
+                    let count = data.len() / dim;
+                    let gone = Positions::try_filter(count, |p| Ok::<_, ()>(p / width % of == 0)).unwrap();
+                    remove_rows(&mut data, dim, &gone);
+                    stats.remove(&gone);
+                }
+                let rows = Rows::new(&data, dim).unwrap();
+                let count = rows.len();
+                if count == 0 {
+                    continue;
+                }
+                // Some are rows, or near to them.
+                let mut asked = data.clone();
+                for _ in 0..[1, 3, 40][random.below(3)] {
+                    let kind = random.below(9);
+                    awkward_row(&mut random, dim, kind, &mut asked);
+                }
+                let asked = asked.split_off(data.len());
+                let asked = Rows::new(&asked, dim).unwrap();
+                // Blocks of which all, most, a few or none are searched.
+                let (of, width) = (1 + random.below(40), 1 + random.below(700));
+                let some = Positions::try_filter(count, |p| Ok::<_, ()>(p / width % of == 0)).unwrap();
+                for among in [None, Some(&some)] {
+                    let available = among.map_or(count, Positions::len);
+                    let k = [1, 2, 10, 100, available.max(2) - 1, available.max(1)][random.below(6)];
+                    let found = stats.search_batch(&kernel, rows, asked, k, among);
+                    for (query, found) in asked.iter().zip(found) {
+                        let expected = brute_force(metric, rows, query, k, among);
+                        let bits = |found: &[Neighbor]| -> Vec<_> {
+                            found.iter().map(|n| (n.position, n.score.to_bits())).collect()
+                        };
+                        assert_eq!(
+                            bits(&found),
+                            bits(&expected),
+                            "seed {seed}, {metric}, {dim}, k {k}, {kinds:?}"
+                        );
+                    }
                 }
             }
         }

@@ -65,7 +65,7 @@ pub struct Coded {
     pub scale: f32,
     /// At least by how much the vector differs from what its codes stand for, in length.
     pub error: f32,
-    /// At least the length of the vector, by no more than rounding.
+    /// The length of the vector, within rounding.
     pub norm: f32,
     /// The sum of the codes, a whole number of less than 2^23.
     pub sum: f32,
@@ -261,7 +261,7 @@ impl Scan {
         Self { metric, codes, queries, rounding: rounding(dim), most, products: Vec::new() }
     }
 
-    /// Takes in some consecutive rows, those of them that are in a set if there is one.
+    /// Takes in some consecutive rows, [`BLOCK`] at most, those of them that are in a set if there is one.
     pub(crate) fn take(
         &mut self,
         kernel: &dyn ScanKernel,
@@ -273,6 +273,7 @@ impl Scan {
             return;
         }
         let count = range.len();
+        assert!(count <= BLOCK, "at most a block of rows");
         self.products.resize(self.queries.len() * count, 0);
         kernel.dot_i8(&self.codes, codes.rows(range.clone()), &mut self.products);
         let block = Block::new(codes, range);

@@ -26,7 +26,7 @@ const SCALE_LEN: usize = size_of::<f32>();
 /// | | bytes of a vector | what becomes of it |
 /// | --- | --- | --- |
 /// | `F32` | 4 d | nothing |
-/// | `F16` | 2 d | each number is rounded to 11 bits (a part in 2,048), numbers below 6e-5 to multiples of 6e-8; those beyond 65,504 are an error |
+/// | `F16` | 2 d | each number is rounded to 11 bits (a part in 2,048), numbers below 6e-5 to multiples of 6e-8; those of 65,520 and more are an error |
 /// | `I8` | d + 4 | each number is rounded to a multiple of a 127th of the vector's largest; vectors without a number above 1.5e-36 become zeros |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
 #[serde(rename_all = "lowercase")]
