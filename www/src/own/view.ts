@@ -2,7 +2,8 @@ import { type ImportReport, VectorStore } from 'twindex/worker';
 import { type Embedder, EmbedderFailed, MEANING_DIM, type Space, WORDS_DIM } from '../embed/embedder.ts';
 import { Lexical } from '../embed/lexical.ts';
 import type { Model } from '../embed/model.ts';
-import { codeOf, describe, isCancelled } from '../problems.ts';
+import { codeOf, describe, isCancelled, isGone } from '../problems.ts';
+import { Restarts } from '../restarts.ts';
 import { Collection } from '../search/collection.ts';
 import { SearchPanel } from '../search/panel.ts';
 import { ask } from '../ui/ask.ts';
@@ -10,7 +11,7 @@ import { fill, h } from '../ui/dom.ts';
 import { count, counted, duration, size } from '../ui/format.ts';
 import type { Frames } from '../ui/frames.ts';
 import { Messages } from '../ui/messages.ts';
-import { dropped, type Found, kindOf, picked } from './files.ts';
+import { type Found, kindOf, picked } from './files.ts';
 import { FieldFilters } from './filters.ts';
 import { index, type Progress } from './index-job.ts';
 import { Library, type Saved, same } from './library.ts';
@@ -42,8 +43,9 @@ export class OwnView {
   #open: Open | undefined;
   #running: AbortController | undefined;
   #queue: Found[] = [];
-  /** The indexing that is under way, or was last: an index that is dropped meanwhile is opened after it. */
-  #indexing: Promise<void> = Promise.resolve();
+  /** What takes in files: one after another, for each may put another collection in place of the open one. */
+  #taking: Promise<void> = Promise.resolve();
+  readonly #restarts = new Restarts();
 
   static async open(model: Model, frames: Frames): Promise<OwnView> {
     const view = new OwnView(model, frames);
@@ -70,7 +72,6 @@ export class OwnView {
       h('h1', {}, 'Your own text'),
       this.#lead, this.#messages.element, this.#drop, this.#job, this.#shelf, this.#panel.element,
     );
-    this.#acceptDrops();
   }
 
   focus(): void {
@@ -83,10 +84,7 @@ export class OwnView {
       if (this.#running !== undefined || this.#open?.isKept === false) event.preventDefault();
     });
     try {
-      const [first] = await this.#library.list();
-      const last = localStorage.getItem('twindex-open');
-      const all = await this.#library.list();
-      const saved = all.find((one) => JSON.stringify(one) === last) ?? first;
+      const saved = await this.#library.last();
       if (saved !== undefined) await this.#show(saved);
     } catch (error) {
       this.#messages.tell('problem', describe(error));
@@ -107,7 +105,7 @@ export class OwnView {
   #become(saved: Saved, collection: Collection, isKept: boolean): void {
     const before = this.#open?.collection;
     this.#open = { saved, collection, isKept };
-    localStorage.setItem('twindex-open', JSON.stringify(saved));
+    this.#library.remember(saved);
     this.#panel.element.hidden = false;
     this.#drop.classList.add('small');
     this.#lead.hidden = true;
@@ -126,7 +124,7 @@ export class OwnView {
   async #close(): Promise<void> {
     this.#open?.collection.free();
     this.#open = undefined;
-    localStorage.removeItem('twindex-open');
+    this.#library.remember(undefined);
     this.#panel.use(null);
     this.#panel.element.hidden = true;
     this.#drop.classList.remove('small');
@@ -151,7 +149,7 @@ export class OwnView {
       h('label', { class: 'pick' }, h('span', {}, 'Collection'), choice),
       open !== undefined && h('span', {}, counted(open.collection.count, 'passage')),
       open !== undefined && !open.isKept && h('b', {}, 'not kept in this browser'),
-      h('button', { type: 'button', class: 'quiet', disabled: busy, onclick: () => void this.#close() }, 'New'),
+      h('button', { type: 'button', class: 'quiet', disabled: busy, onclick: () => void this.#startNew() }, 'New'),
       open !== undefined && h('button', { type: 'button', class: 'quiet', onclick: () => void this.#export() }, 'Export'),
       open !== undefined && !open.isKept && h('button', { type: 'button', class: 'quiet', onclick: () => void this.#save() }, 'Keep'),
       open !== undefined && h('button', { type: 'button', class: 'quiet', disabled: busy, onclick: () => void this.#askToRemove() }, 'Remove'),
@@ -161,6 +159,10 @@ export class OwnView {
   async #choose(saved: Saved | undefined): Promise<void> {
     if (saved !== undefined && (await this.#mayLeave())) await this.#show(saved);
     await this.#drawShelf();
+  }
+
+  async #startNew(): Promise<void> {
+    if (await this.#mayLeave()) await this.#close();
   }
 
   /** Whether nothing is lost if the open collection is closed. */
@@ -214,29 +216,13 @@ export class OwnView {
     await this.#drawShelf();
   }
 
-  #acceptDrops(): void {
-    const shows = (): boolean => this.element.isConnected;
-    let depth = 0;
-    const mark = (): void => void document.documentElement.classList.toggle('dropping', depth > 0);
-    addEventListener('dragenter', (event) => {
-      if (!shows() || !event.dataTransfer?.types.includes('Files')) return;
-      depth++;
-      mark();
-    });
-    addEventListener('dragleave', () => {
-      depth = Math.max(0, depth - 1);
-      mark();
-    });
-    addEventListener('dragover', (event) => {
-      if (shows() && event.dataTransfer?.types.includes('Files')) event.preventDefault();
-    });
-    addEventListener('drop', (event) => {
-      depth = 0;
-      mark();
-      if (!shows() || event.dataTransfer === null || !event.dataTransfer.types.includes('Files')) return;
-      event.preventDefault();
-      void dropped(event.dataTransfer).then((found) => this.add(found), (error: unknown) => this.#messages.tell('problem', describe(error)));
-    });
+  /** Takes in what was dropped. */
+  async take(found: Promise<Found[]>): Promise<void> {
+    try {
+      await this.add(await found);
+    } catch (error) {
+      this.#messages.tell('problem', describe(error));
+    }
   }
 
   /** Takes in files: indexes are opened, texts are indexed. */
@@ -245,17 +231,24 @@ export class OwnView {
     const foreign = found.filter(({ path }) => kindOf(path) === 'foreign');
     const stores = found.filter(({ path }) => kindOf(path) === 'twindex');
     const texts = found.filter((item) => !foreign.includes(item) && !stores.includes(item));
-    if (stores.length + foreign.length > 0) await this.#indexing;
+    if (stores.length + foreign.length > 0) await this.#afterOthers(() => this.#importAll(stores, foreign));
+    if (texts.length === 0) return;
+    this.#queue.push(...texts);
+    await this.#afterOthers(() => this.#indexQueue());
+  }
+
+  #afterOthers(work: () => Promise<void>): Promise<void> {
+    this.#taking = this.#taking.then(work);
+    return this.#taking;
+  }
+
+  async #importAll(stores: readonly Found[], foreign: readonly Found[]): Promise<void> {
     for (const item of stores) await this.#import(item.path, [item], () => VectorStore.deserialize(item.file));
     // A folder is one index; so are the files that were dropped side by side.
     for (const folder of new Set(foreign.map(({ path }) => folderOf(path)))) {
       const files = foreign.filter(({ path }) => folderOf(path) === folder);
       await this.#import(folder || ((files.find(({ path }) => /faiss/i.test(path)) ?? files[0])?.path ?? ''), files, () => VectorStore.fromLangChain(files.map(({ file }) => file)));
     }
-    if (texts.length === 0) return;
-    this.#queue.push(...texts);
-    if (this.#running === undefined) this.#indexing = this.#indexQueue();
-    await this.#indexing;
   }
 
   async #import(path: string, found: readonly Found[], open: () => Promise<VectorStore>): Promise<void> {
@@ -280,7 +273,7 @@ export class OwnView {
     for (let isKept = false; !isKept; ) {
       const saved = { name: await this.#library.freeName(wanted), space: collection.space };
       isKept = await this.#library.exclusively(saved, () => {}, async () => {
-        if ((await this.#library.list()).some((other) => same(other, saved))) return false;
+        if (await this.#library.has(saved)) return false;
         this.#become(saved, collection, false);
         await this.#save();
         return true;
@@ -289,6 +282,8 @@ export class OwnView {
   }
 
   async #indexQueue(): Promise<void> {
+    // What came while others were indexed went with them.
+    if (this.#queue.length === 0) return;
     const controller = new AbortController();
     const { signal } = controller;
     this.#running = controller;
@@ -376,7 +371,7 @@ export class OwnView {
   /** Takes up what another tab has added since this one opened the collection. */
   async #reread(): Promise<void> {
     const open = this.#open;
-    if (open === undefined || !open.isKept || !(await this.#library.list()).some((saved) => same(saved, open.saved))) return;
+    if (open === undefined || !open.isKept || !(await this.#library.has(open.saved))) return;
     this.#become(open.saved, await this.#library.load(open.saved), true);
   }
 
@@ -416,8 +411,7 @@ export class OwnView {
 
   /** A worker that is gone took the store with it; what was kept is read again. */
   async #recover(error: unknown): Promise<boolean> {
-    const code = codeOf(error);
-    if ((code !== 'worker_failed' && code !== 'store_freed') || this.#open === undefined) return false;
+    if (!isGone(error) || this.#open === undefined || !this.#restarts.another()) return false;
     const { saved } = this.#open;
     this.#open = undefined;
     await this.#show(saved);
