@@ -439,6 +439,7 @@ describe('your own text', () => {
     await page.setInputFiles('[aria-label="Folder to add"]', join(folder, 'tree'));
     await told(page, /2 passages of 2 files/);
     assert.equal(await page.locator('.shelf option:checked').innerText(), 'tree (by words)');
+    assert.deepEqual(await page.locator('[aria-label="Field of the metadata"] option').allInnerTexts(), ['file', 'passage']);
     assert.equal((await ask(page, 'penguins'))[0], 'two.md');
     await fileOf('tree/deep/two.md', 'ostriches in the sand');
     await rm(join(folder, 'tree/one.txt'));
@@ -646,6 +647,18 @@ describe('your own text', () => {
     await give(page, await fileOf('more.txt', 'otters in the stream'));
     await page.getByText('2 passages').first().waitFor();
     assert.deepEqual(await ask(page, 'otters'), ['more.txt']);
+    await page.locator('.job').waitFor({ state: 'hidden' });
+    const downloading = page.waitForEvent('download');
+    await page.getByRole('button', { name: 'Export' }).last().click();
+    await downloading;
+    await page.getByRole('button', { name: 'New', exact: true }).click();
+    await page.locator('.drop:not(.small)').waitFor();
+    await give(page, await fileOf('other.txt', 'otters in the stream'));
+    await told(page, /could not be kept/);
+    await page.locator('.job').waitFor({ state: 'hidden' });
+    await page.getByRole('button', { name: 'Remove', exact: true }).click();
+    await page.getByRole('button', { name: 'Remove it' }).click();
+    await page.locator('.drop:not(.small)').waitFor();
   });
 
   test('storage that is full is told; the collection stays open, can be exported, and kept later', async (t) => {

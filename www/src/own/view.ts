@@ -25,7 +25,11 @@ interface Open {
   collection: Collection;
   /** Whether all of it is kept in this browser. */
   isKept: boolean;
+  /** Whether all of it was exported. */
+  isExported: boolean;
 }
+
+const isSafe = (open: Open | undefined): boolean => open === undefined || open.isKept || open.isExported;
 
 /** Somebody's own text: dropped, indexed, kept, searched. */
 export class OwnView {
@@ -81,7 +85,7 @@ export class OwnView {
   async #start(): Promise<void> {
     this.#library.onNews = (news) => void this.#hear(news);
     addEventListener('beforeunload', (event) => {
-      if (this.#running !== undefined || this.#open?.isKept === false) event.preventDefault();
+      if (this.#running !== undefined || !isSafe(this.#open)) event.preventDefault();
     });
     try {
       const saved = await this.#library.last();
@@ -104,7 +108,7 @@ export class OwnView {
 
   #become(saved: Saved, collection: Collection, isKept: boolean): void {
     const before = this.#open?.collection;
-    this.#open = { saved, collection, isKept };
+    this.#open = { saved, collection, isKept, isExported: false };
     this.#library.remember(saved);
     this.#panel.element.hidden = false;
     this.#drop.classList.add('small');
@@ -167,7 +171,7 @@ export class OwnView {
 
   /** Whether nothing is lost if the open collection is closed. */
   async #mayLeave(): Promise<boolean> {
-    if (this.#open?.isKept !== false) return true;
+    if (this.#open === undefined || isSafe(this.#open)) return true;
     this.#messages.tell('problem', `“${this.#open.saved.name}” is in this tab only, for it could not be kept. Export it, or remove others and keep it, before you open another.`);
     return false;
   }
@@ -181,7 +185,7 @@ export class OwnView {
 
   async #remove(saved: Saved): Promise<void> {
     try {
-      await this.#library.remove(saved);
+      if (await this.#library.has(saved)) await this.#library.remove(saved);
       if (this.#open !== undefined && same(this.#open.saved, saved)) await this.#close();
       else await this.#drawShelf();
     } catch (error) {
@@ -196,6 +200,7 @@ export class OwnView {
       const url = URL.createObjectURL(new Blob([await open.collection.store.serialize()], { type: 'application/octet-stream' }));
       h('a', { href: url, download: `${open.saved.name}.twindex` }).click();
       setTimeout(() => URL.revokeObjectURL(url), 60_000);
+      open.isExported = this.#running === undefined;
     } catch (error) {
       this.#messages.tell('problem', `“${open.saved.name}” could not be exported. ${describe(error)}`);
     }
@@ -348,7 +353,9 @@ export class OwnView {
   async #index(found: readonly Found[], embedder: Embedder, signal: AbortSignal): Promise<void> {
     await this.#reread();
     const started = performance.now();
-    const { collection, saved } = this.#open!;
+    const open = this.#open!;
+    const { collection, saved } = open;
+    open.isExported = false;
     let shown = 0;
     const outcome = await index(collection, found, {
       embedder,
