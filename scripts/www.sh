@@ -53,7 +53,8 @@ fi
 wc -l <"$glosses" | sed 's/$/ entries/'
 
 # Built anew when its texts or what embeds them change.
-index=$work/$(cat "$glosses" <(echo "${embeddings[*]}") | sha256sum | cut -c1-16).twindex
+weights=${TWINDEX_MODEL_DIR:+$TWINDEX_MODEL_DIR/model.safetensors}
+index=$work/$(cat "$glosses" ${weights:+"$weights"} <(echo "${embeddings[*]}") | sha256sum | cut -c1-16).twindex
 if [ ! -f "$index" ]; then
   say "twindex build: embed, index with FAISS, save"
   "$twindex" build "$glosses" -o "$work/new.twindex" --metric cosine "${embeddings[@]}"
@@ -61,8 +62,10 @@ if [ ! -f "$index" ]; then
 fi
 "$twindex" info "$index"
 
-approximate=${index%.twindex}-ivf.twindex
-if [ ! -f "$approximate" ]; then
+# Its 128 lists take some 40 entries each to train on.
+approximate=
+[ "$(wc -l <"$glosses")" -lt 5000 ] || approximate=${index%.twindex}-ivf.twindex
+if [ -n "$approximate" ] && [ ! -f "$approximate" ]; then
   say "The same entries in an IVF index with 8-bit codes, to compare with"
   "$twindex" list "$index" --jsonl --vectors |
     "$twindex" build - --input-format jsonl -o "$work/new.twindex" --metric cosine --index-factory IVF128,SQ8 --nprobe 8
@@ -78,7 +81,7 @@ say "Building the page"
 mkdir -p www/public/data
 # The licence at the head of each of WordNet's files has to go with what is made of them.
 sed -n 's/^  *[0-9]* //p;/^[0-9]/q' /usr/share/wordnet/data.noun >www/public/data/wordnet-licence.txt
-node www/scripts/site.mjs --index "$index" --approximate "$approximate" --twindex "$twindex" ${TWINDEX_MODEL_DIR:+--model "$TWINDEX_MODEL_DIR"} --out www/public/data -- "${embeddings[@]}"
+node www/scripts/site.mjs --index "$index" ${approximate:+--approximate "$approximate"} --twindex "$twindex" ${TWINDEX_MODEL_DIR:+--model "$TWINDEX_MODEL_DIR"} --out www/public/data -- "${embeddings[@]}"
 (cd www && npm run --silent build)
 
 [ "$serve" = yes ] || exit 0

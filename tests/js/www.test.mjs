@@ -94,10 +94,10 @@ const withoutModel = {
 /**
  * @param {TestContext} t
  * @param {string} url
- * @param {{ may?: RegExp }} [options] errors of the console that belong to the test
+ * @param {{ may?: RegExp, by?: typeof browser }} [options] errors of the console that belong to the test
  */
-async function visit(t, url, { may } = {}) {
-  const opened = await browser.open(url);
+async function visit(t, url, { may, by = browser } = {}) {
+  const opened = await by.open(url);
   const page = /** @type {Page} */ (opened.driver);
   leavings.get(t)?.push(async () => {
     await page.close({ runBeforeUnload: false }).catch(() => {});
@@ -439,6 +439,7 @@ describe('your own text', () => {
     await page.setInputFiles('[aria-label="Folder to add"]', join(folder, 'tree'));
     await told(page, /2 passages of 2 files/);
     assert.equal(await page.locator('.shelf option:checked').innerText(), 'tree (by words)');
+    assert.deepEqual(await page.locator('[aria-label="Field of the metadata"] option').allInnerTexts(), ['file', 'passage']);
     assert.equal((await ask(page, 'penguins'))[0], 'two.md');
     await fileOf('tree/deep/two.md', 'ostriches in the sand');
     await rm(join(folder, 'tree/one.txt'));
@@ -462,6 +463,88 @@ describe('your own text', () => {
     await told(page, /1 passage of 1 file/);
     assert.deepEqual(await ask(page, 'otters'), ['dropped.txt']);
     assert.equal(await page.evaluate(() => document.documentElement.classList.contains('dropping')), false);
+  });
+
+  test('files that are dropped while another page is shown are taken too', async (t) => {
+    const { url } = await origin(t, withoutModel);
+    const page = await visit(t, url);
+    await dictionaryIsReady(page);
+    await page.evaluate(() => {
+      const dataTransfer = new DataTransfer();
+      dataTransfer.items.add(new File(['otters in the stream'], 'dropped.txt'));
+      for (const type of ['dragenter', 'dragover', 'drop']) document.querySelector('h1')?.dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }));
+    });
+    await told(page, /1 passage of 1 file/);
+    assert.deepEqual(await ask(page, 'otters'), ['dropped.txt']);
+  });
+
+  test('an index and texts that are given at once are taken one after another', async (t) => {
+    const { url } = await origin(t, withoutModel);
+    const page = await visit(t, `${url}/#text`);
+    await page.locator('.drop').waitFor();
+    await give(page, await fileOf('first.txt', 'herons by the river'));
+    await told(page, /1 passage of 1 file/);
+    await give(page, join(SITE, 'data/dictionary.twindex'));
+    await give(page, SPEECH);
+    // The texts find the index open, to which words cannot be added.
+    await told(page, /Nothing can be added to “dictionary”/);
+    await page.selectOption('[aria-label="Collection"]', { label: 'My text (by words)' });
+    assert.deepEqual(await ask(page, 'herons'), ['first.txt']);
+    assert.match((await page.textContent('.status')) ?? '', /of 1 passage/);
+  });
+
+  test('what the writing of a text runs to the left is shown so', async (t) => {
+    const { url } = await origin(t, withoutModel);
+    const page = await visit(t, `${url}/#text`);
+    await page.locator('.drop').waitFor();
+    await give(page, await fileOf('hebrew.txt', 'שלום עולם, זה טקסט בעברית.'));
+    await told(page, /1 passage of 1 file/);
+    assert.deepEqual(await ask(page, 'שלום'), ['hebrew.txt']);
+    const direction = (/** @type {string} */ selector) => page.locator(selector).first().evaluate((element) => getComputedStyle(element).direction);
+    assert.equal(await direction('.passage p'), 'rtl');
+    assert.equal(await direction('.question:visible'), 'rtl');
+    assert.equal(await direction('.hit h3'), 'ltr');
+  });
+
+  test('vectors of 512 numbers are another model’s', async (t) => {
+    const { VectorStore } = await import('../../wasm/dist/node.mjs');
+    const store = await VectorStore.fromVectors([Float32Array.from({ length: 512 }, (_, i) => i)], [{ id: 'a', pageContent: 'a lantern in the fog' }], null, { distanceStrategy: 'cosine' });
+    const { url } = await origin(t, withoutModel);
+    const page = await visit(t, `${url}/#text`);
+    await page.locator('.drop').waitFor();
+    await give(page, await fileOf('clip.twindex', await store.serialize()));
+    store.free();
+    await page.getByText('These vectors come from another model').waitFor();
+    assert.deepEqual(await ask(page, 'lantern'), ['a']);
+  });
+
+  test('fields that only some documents have are offered, wherever they lie', async (t) => {
+    const { url } = await origin(t, withoutModel);
+    const page = await visit(t, `${url}/#text`);
+    await page.locator('.drop').waitFor();
+    const lines = Array.from({ length: 1200 }, (_, i) => JSON.stringify({ text: `line ${i} of many`, metadata: i < 800 ? {} : { year: 1000 + i } }));
+    await give(page, await fileOf('many.jsonl', lines.join('\n')));
+    await told(page, /1,200 passages of 1 file/);
+    await page.selectOption('[aria-label="Field of the metadata"]', 'year', { timeout: 5000 });
+  });
+
+  test('a hit that has the focus keeps it while the list is drawn anew', async (t) => {
+    const { url } = await origin(t, withoutModel);
+    const page = await visit(t, `${url}/#text`);
+    await page.locator('.drop').waitFor();
+    await give(page, await fileOf('first.txt', 'herons by the river'));
+    await told(page, /1 passage of 1 file/);
+    await ask(page, 'herons');
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await give(page, await fileOf('second.txt', 'kingfishers by the lake'));
+    await page.getByText('2 passages').first().waitFor();
+    await page.locator('.job').waitFor({ state: 'hidden' });
+    await idle(page);
+    assert.equal(await page.evaluate(() => document.activeElement?.closest('.hit summary')?.firstChild?.textContent), 'Metadata');
+    assert.equal(await page.locator('.hit dl').isVisible(), true);
   });
 
   test('LangChain folders and FAISS files open', async (t) => {
@@ -490,6 +573,22 @@ describe('your own text', () => {
     const during = await ask(page, 'war in Europe');
     assert.ok(during.length > 0);
     assert.equal(await page.locator('.job').isVisible(), true);
+    // By words, too, and these are read once: later passages join them.
+    const passages = async () => Number(/(\d+) passages,/.exec((await page.textContent('.job p')) ?? '')?.[1] ?? 0);
+    await page.check('input[value=words]');
+    assert.ok((await ask(page, 'Ketanji Brown Jackson')).length > 0);
+    await page.evaluate(() => {
+      /** @type {string[]} */
+      const said = [];
+      const status = /** @type {HTMLElement} */ (document.querySelector('.status'));
+      new MutationObserver(() => said.push(status.textContent ?? '')).observe(status, { childList: true });
+      Object.assign(globalThis, { said });
+    });
+    const indexed = await passages();
+    await page.waitForFunction((least) => Number(/(\d+) passages,/.exec(document.querySelector('.job p')?.textContent ?? '')?.[1] ?? 0) >= least, indexed + 32, { timeout: 120_000 });
+    assert.ok((await ask(page, 'Ketanji Brown')).length > 0);
+    assert.deepEqual((await page.evaluate(() => /** @type {{ said: string[] }} */ (/** @type {unknown} */ (globalThis)).said)).filter((status) => /^Reading the words/.test(status)), []);
+    await page.check('input[value=meaning]');
     await page.getByRole('button', { name: 'Cancel' }).click();
     await told(page, /^Cancelled\. The \d+ passages/);
     await page.reload();
@@ -518,6 +617,9 @@ describe('your own text', () => {
       [await fileOf('noise.faiss', 'this is no index'), /noise\.faiss could not be opened/],
       [await fileOf('noise.pdf', 'this is no PDF'), /noise\.pdf cannot be read as a PDF/],
       [await fileOf('picture.png', Buffer.from([0x89, 0x50, 0x4e, 0x47, 0, 0, 0, 13])), /picture\.png is not a text/],
+      [await fileOf('notes.constructor', Buffer.from([0, 1, 2])), /notes\.constructor is not a text/],
+      [await fileOf('half.jsonl', '{"text": "a fork"}\n{"text": "half a character: \\ud83d"}\n{"text": "a number", "metadata": {"n": 1e400}}'), /2 of the lines of half\.jsonl could not be read .*line 2: .*half a character.*line 3: .*too large/],
+      [await fileOf('deep.jsonl', `{"text": "deep", "metadata": {"a": ${'['.repeat(200)}${']'.repeat(200)}}}`), /deep\.jsonl cannot be indexed/],
       [await hollow('large.txt', 100_000_000), /large\.txt is too large: it has 100 MB, and 64 MB is the most/],
       [await hollow('large.twindex', 3_000_000_000), /large\.twindex could not be opened\. It has 3\.0 GB/],
     ]);
@@ -527,6 +629,36 @@ describe('your own text', () => {
       await told(page, expected).catch(async (error) => assert.fail(`${basename(path)}: ${error.message}; told were ${(await messages(page)).join(' | ')}`));
     }
     assert.deepEqual(await ask(page, 'lantern'), ['good.txt']);
+    assert.deepEqual(await ask(page, 'fork'), ['half.jsonl']);
+  });
+
+  test('where the browser keeps nothing, all works for as long as the tab is open', async (t) => {
+    const { url } = await origin(t, withoutModel);
+    const without = await launch('chromium', { preferences: { profile: { default_content_setting_values: { cookies: 2 } } } });
+    leavings.get(t)?.push(() => without.close());
+    const page = await visit(t, url, { by: without });
+    await dictionaryIsReady(page);
+    assert.equal((await ask(page, 'agoraphobia'))[0], 'agoraphobia');
+    await page.click('nav a[href="#text"]');
+    await page.locator('.drop').waitFor();
+    await give(page, await fileOf('kept.txt', 'a lantern in the fog'));
+    await told(page, /could not be kept\. This browser lets this page keep nothing/);
+    assert.deepEqual(await ask(page, 'lantern'), ['kept.txt']);
+    await give(page, await fileOf('more.txt', 'otters in the stream'));
+    await page.getByText('2 passages').first().waitFor();
+    assert.deepEqual(await ask(page, 'otters'), ['more.txt']);
+    await page.locator('.job').waitFor({ state: 'hidden' });
+    const downloading = page.waitForEvent('download');
+    await page.getByRole('button', { name: 'Export' }).last().click();
+    await downloading;
+    await page.getByRole('button', { name: 'New', exact: true }).click();
+    await page.locator('.drop:not(.small)').waitFor();
+    await give(page, await fileOf('other.txt', 'otters in the stream'));
+    await told(page, /could not be kept/);
+    await page.locator('.job').waitFor({ state: 'hidden' });
+    await page.getByRole('button', { name: 'Remove', exact: true }).click();
+    await page.getByRole('button', { name: 'Remove it' }).click();
+    await page.locator('.drop:not(.small)').waitFor();
   });
 
   test('storage that is full is told; the collection stays open, can be exported, and kept later', async (t) => {
@@ -538,6 +670,9 @@ describe('your own text', () => {
     await give(page, SPEECH);
     await told(page, /could not be kept\. There is no room left.*stays open in this tab/);
     await page.getByText('not kept in this browser').waitFor();
+    assert.deepEqual((await ask(page, 'Ketanji Brown Jackson'))[0], 'sotu.txt');
+    await page.getByRole('button', { name: 'New', exact: true }).click();
+    await told(page, /is in this tab only/);
     assert.deepEqual((await ask(page, 'Ketanji Brown Jackson'))[0], 'sotu.txt');
     await client.send('Storage.overrideQuotaForOrigin', { origin: url });
     await page.getByRole('button', { name: 'Keep', exact: true }).click();
@@ -601,6 +736,31 @@ describe('the page', () => {
     await page.click('nav a[href="#compare"]');
     await page.getByRole('button', { name: 'Compare' }).click();
     await page.locator('table').waitFor({ timeout: 120_000 });
+  });
+
+  test('that is new is offered until it is taken, and other files stay files', async (t) => {
+    let version = 1;
+    const worker = readFileSync(join(SITE, 'service-worker.js'), 'utf8');
+    const { url } = await origin(t, {
+      ...withoutModel,
+      '/service-worker.js': (_, response) => void response.writeHead(200, { 'content-type': 'text/javascript' }).end(`${worker}\n// ${version}`),
+    });
+    const page = await visit(t, url, { may: /404/ });
+    await page.getByText('Works offline').waitFor();
+    await page.goto(`${url}/licences.txt`);
+    assert.match(await page.innerText('body'), /pdfjs-dist/);
+    assert.equal((await page.goto(`${url}/nothing`))?.status(), 404);
+    await page.goto(`${url}/index.html`);
+    await dictionaryIsReady(page);
+    version = 2;
+    await page.reload();
+    await page.getByText('A new version is here').waitFor();
+    await page.reload();
+    await page.getByText('A new version is here').waitFor();
+    await dictionaryIsReady(page);
+    await page.evaluate(() => dispatchEvent(new Event('online')));
+    await Promise.all([page.waitForEvent('load'), page.getByRole('button', { name: 'Reload' }).click()]);
+    await page.getByText('Works offline').waitFor();
   });
 
   test('a visit loads less than 250 kB by gzip, without the model and the index', async (t) => {
@@ -694,6 +854,11 @@ describe('the page', () => {
     const longest = Math.max(...tasks.map(({ tdur = 0 }) => tdur / 1000));
     t.diagnostic(`longest task of the page's thread while searching ${rows} rows: ${longest.toFixed(1)} ms of the processor, ${Math.max(...tasks.map(({ dur }) => dur / 1000)).toFixed(1)} ms by the clock (${tasks.length} tasks); ${await page.textContent('.status')}`);
     assert.ok(longest < STUTTER, `${longest} ms`);
+    await page.click('nav a[href="#compare"]');
+    await page.getByRole('button', { name: 'Compare' }).click();
+    const stuttered = page.getByText('longest gap between two frames');
+    await stuttered.waitFor({ timeout: 180_000 });
+    t.diagnostic(await stuttered.innerText());
   });
 
   test('can be looked at, at three sizes', async (t) => {

@@ -4,7 +4,7 @@
 
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { writeHalved } from '../../scripts/model-f16.mjs';
@@ -72,7 +72,7 @@ function info(file) {
  */
 async function copyModel(from, folder) {
   const to = join(folder, MODEL);
-  if (!existsSync(join(to, 'model.safetensors'))) await writeHalved(from, to);
+  await writeHalved(from, to);
   const files = readdirSync(to, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   const bytes = files.reduce((sum, { parentPath, name }) => sum + statSync(join(parentPath, name)).size, 0);
   return { url: `${MODEL}/`, name: MODEL, bytes };

@@ -3,6 +3,8 @@ import { readSite } from './data.ts';
 import { DictionaryView } from './dictionary/view.ts';
 import { Model } from './embed/model.ts';
 import { watchOffline } from './offline/register.ts';
+import { acceptDrops } from './own/drops.ts';
+import type { OwnView } from './own/view.ts';
 import { describe } from './problems.ts';
 import { fill, h } from './ui/dom.ts';
 import { Frames } from './ui/frames.ts';
@@ -15,6 +17,18 @@ interface View {
 const main = document.querySelector('main') as HTMLElement;
 const links = [...document.querySelectorAll<HTMLAnchorElement>('nav a')];
 
+/** Makes something when it is first asked for; anew, where that failed. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make().catch((error: unknown) => {
+      made = undefined;
+      throw error;
+    });
+    return made;
+  };
+}
+
 async function start(): Promise<void> {
   const site = await readSite();
   const model = new Model(site);
@@ -22,18 +36,16 @@ async function start(): Promise<void> {
   const dictionary = new DictionaryView(site, model, frames);
 
   // What is seldom needed first is loaded when it is asked for.
-  let text: Promise<View> | undefined;
-  let compare: Promise<View> | undefined;
-  const views: Record<string, () => Promise<View>> = {
-    dictionary: async () => dictionary,
-    text: () => (text ??= import('./own/view.ts').then(({ OwnView }) => OwnView.open(model, frames))),
-    compare: () => (compare ??= import('./compare/view.ts').then(({ CompareView }) => new CompareView(site, frames, () => dictionary.collection))),
+  const views = {
+    dictionary: async (): Promise<View> => dictionary,
+    text: once((): Promise<OwnView> => import('./own/view.ts').then(({ OwnView }) => OwnView.open(model, frames))),
+    compare: once((): Promise<View> => import('./compare/view.ts').then(({ CompareView }) => new CompareView(site, frames, () => dictionary.collection))),
   };
 
-  let shown: string | undefined;
+  let shown: keyof typeof views | undefined;
   const route = async (): Promise<void> => {
     const wanted = location.hash.slice(1);
-    const name = Object.hasOwn(views, wanted) ? wanted : 'dictionary';
+    const name = Object.hasOwn(views, wanted) ? (wanted as keyof typeof views) : 'dictionary';
     if (name === shown) return;
     const first = shown === undefined;
     shown = name;
@@ -42,7 +54,7 @@ async function start(): Promise<void> {
       else link.removeAttribute('aria-current');
     }
     try {
-      const view = await (views[name] as () => Promise<View>)();
+      const view = await views[name]();
       if (shown !== name) return;
       main.replaceChildren(view.element);
       document.title = `${view.element.querySelector('h1')?.textContent ?? ''} · Twindex`;
@@ -52,6 +64,11 @@ async function start(): Promise<void> {
     }
   };
   addEventListener('hashchange', () => void route());
+  acceptDrops((found) => {
+    location.hash = '#text';
+    // That it cannot be had is told where it would be.
+    void views.text().then((view) => view.take(found), () => {});
+  });
   addEventListener('keydown', (event) => {
     const typing = event.target instanceof HTMLElement && event.target.matches('input, textarea, select');
     if (event.key !== '/' || typing || event.ctrlKey || event.metaKey || event.altKey) return;

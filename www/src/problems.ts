@@ -34,6 +34,9 @@ const sentence = (text: string): string => {
   return `${trimmed.charAt(0).toUpperCase()}${trimmed.slice(1)}${/[.!?…]$/.test(trimmed) ? '' : '.'}`;
 };
 
+/** Whether the worker with the stores is gone, and all that was not kept with it. */
+export const isGone = (error: unknown): boolean => codeOf(error) === 'worker_failed' || codeOf(error) === 'store_freed';
+
 /** Whether a call was cancelled, which is no problem. */
 export const isCancelled = (error: unknown): boolean => error instanceof DOMException && error.name === 'AbortError';
 

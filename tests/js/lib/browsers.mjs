@@ -14,6 +14,9 @@
  */
 
 import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { chromium } from 'playwright-core';
@@ -68,9 +71,10 @@ const CHROMIUM_ARGUMENTS = [
  * Starts a browser with an empty profile of its own.
  *
  * @param {BrowserName} name
+ * @param {{ preferences?: object }} [options] preferences of Chromium's profile, as its file has them
  * @returns {Promise<Browser>}
  */
-export async function launch(name) {
+export async function launch(name, { preferences } = {}) {
   const { variable, path, debian } = PROGRAMS[name];
   const executablePath = process.env[variable] ?? path;
   if (!existsSync(executablePath)) {
@@ -78,16 +82,16 @@ export async function launch(name) {
       `${name} is missing: no ${executablePath} (apt-get install ${debian}, or name it in ${variable})`,
     );
   }
-  return name === 'chromium' ? launchChromium(executablePath) : launchFirefox(executablePath);
+  return name === 'chromium' ? launchChromium(executablePath, preferences) : launchFirefox(executablePath);
 }
 
 /**
  * @param {string} executablePath
+ * @param {object} [preferences]
  * @returns {Promise<Browser>}
  */
-async function launchChromium(executablePath) {
-  const browser = await chromium.launch({ executablePath, args: CHROMIUM_ARGUMENTS });
-  const context = await browser.newContext();
+async function launchChromium(executablePath, preferences) {
+  const { context, close } = await (preferences === undefined ? freshContext(executablePath) : contextWith(executablePath, preferences));
   return {
     name: 'chromium',
     async open(url, { before } = {}) {
@@ -103,7 +107,31 @@ async function launchChromium(executablePath) {
       await page.goto(url);
       return pageOf(page, problems, (run, argument) => page.evaluate(run, /** @type {any} */ (argument)));
     },
-    close: () => browser.close(),
+    close,
+  };
+}
+
+/** @param {string} executablePath */
+async function freshContext(executablePath) {
+  const browser = await chromium.launch({ executablePath, args: CHROMIUM_ARGUMENTS });
+  return { context: await browser.newContext(), close: () => browser.close() };
+}
+
+/**
+ * @param {string} executablePath
+ * @param {object} preferences
+ */
+async function contextWith(executablePath, preferences) {
+  const profile = await mkdtemp(join(tmpdir(), 'twindex-chromium-'));
+  await mkdir(join(profile, 'Default'));
+  await writeFile(join(profile, 'Default/Preferences'), JSON.stringify(preferences));
+  const context = await chromium.launchPersistentContext(profile, { executablePath, args: CHROMIUM_ARGUMENTS });
+  return {
+    context,
+    close: async () => {
+      await context.close();
+      await rm(profile, { recursive: true, force: true });
+    },
   };
 }
 

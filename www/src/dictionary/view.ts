@@ -1,7 +1,8 @@
 import { VectorStore } from 'twindex/worker';
 import { fetchKept, forget, type Site } from '../data.ts';
 import type { Model } from '../embed/model.ts';
-import { codeOf, describe } from '../problems.ts';
+import { codeOf, describe, isGone } from '../problems.ts';
+import { Restarts } from '../restarts.ts';
 import { Collection } from '../search/collection.ts';
 import { SearchPanel } from '../search/panel.ts';
 import { fill, h } from '../ui/dom.ts';
@@ -23,7 +24,7 @@ export class DictionaryView {
   readonly #loading = h('div', { class: 'loading' });
   #collection: Collection | undefined;
   #isKept: boolean;
-  #restarts: number[] = [];
+  readonly #restarts = new Restarts();
 
   constructor(site: Site, model: Model, frames: Frames) {
     this.#site = site;
@@ -72,7 +73,7 @@ export class DictionaryView {
     try {
       const store = await VectorStore.deserialize(content);
       this.#isKept = kept;
-      if (!kept && 'caches' in globalThis) this.#messages.tell('note', 'There was no room to keep the dictionary in this browser: the next visit has to load it again.');
+      if (!kept && 'caches' in globalThis) this.#messages.tell('note', 'The dictionary could not be kept in this browser: the next visit has to load it again.');
       return await Collection.of(store, { textOf: (document) => `${wordsOf(document).join(' ')} ${document.pageContent}` });
     } catch (error) {
       if (!again || !DAMAGED.has(codeOf(error) ?? '')) throw error;
@@ -83,11 +84,10 @@ export class DictionaryView {
 
   /** A worker that is gone took the store with it, and the file is still there. */
   async #recover(error: unknown): Promise<boolean> {
-    if (codeOf(error) !== 'worker_failed' && codeOf(error) !== 'store_freed') return false;
-    const now = performance.now();
-    this.#restarts = [...this.#restarts.filter((time) => now - time < 60_000), now];
-    if (this.#restarts.length > 3) return false;
+    if (!isGone(error) || !this.#restarts.another()) return false;
+    this.#collection = undefined;
     await this.load();
+    if (this.#collection === undefined) return false;
     this.#messages.tell('note', 'The part of this page that searches had stopped and was started again. Nothing is lost.');
     return true;
   }

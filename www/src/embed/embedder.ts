@@ -21,8 +21,8 @@ export class EmbedderFailed extends Error {
 /** Numbers in a vector of all-MiniLM-L6-v2. */
 export const MEANING_DIM = 384;
 
-/** Numbers in a vector of {@link Lexical}: not the model's, so that the one is never taken for the other. */
-export const WORDS_DIM = 512;
+/** Numbers in a vector of {@link Lexical}: as many as no model has, so that the one is never taken for the other. */
+export const WORDS_DIM = 513;
 
 /** What a store's vectors are, from their length: a file does not say which model made them. */
 export function spaceOf(dim: number | null): Space {

@@ -1,5 +1,6 @@
 import type { LocalEmbeddings } from 'twindex/embed';
 import { describe } from '../problems.ts';
+import { Restarts } from '../restarts.ts';
 import type { Site } from '../data.ts';
 import { type Embedder, MEANING_DIM } from './embedder.ts';
 
@@ -15,7 +16,7 @@ export class Model extends EventTarget {
   #state: ModelState = { is: 'unasked' };
   #site: Site;
   #loaded: LocalEmbeddings | undefined;
-  #restarts: number[] = [];
+  readonly #restarts = new Restarts();
 
   constructor(site: Site) {
     super();
@@ -67,12 +68,11 @@ export class Model extends EventTarget {
     await this.load();
   }
 
-  /** Starts it again after its worker has stopped; not for ever. */
+  /** Starts it again after its worker has stopped; not for ever, and once for all who met it stopped. */
   async restart(why: unknown): Promise<void> {
-    const now = performance.now();
-    this.#restarts = [...this.#restarts.filter((time) => now - time < 60_000), now];
+    if (this.#state.is !== 'ready') return;
     this.#loaded?.free();
-    if (this.#restarts.length > 3) return this.#become({ is: 'failed', why: describe(why) });
+    if (!this.#restarts.another()) return this.#become({ is: 'failed', why: describe(why) });
     this.#become({ is: 'unasked' });
     await this.load();
   }

@@ -41,6 +41,7 @@ worker.addEventListener('fetch', (event) => {
 /** What is kept, else the network's. */
 async function kept(request: Request): Promise<Response> {
   const cache = await caches.open(CACHE);
-  const page = request.mode === 'navigate' ? new URL('./', worker.registration.scope) : request;
-  return (await cache.match(page, { ignoreSearch: true, ignoreVary: true })) ?? fetch(request);
+  const { scope } = worker.registration;
+  const isPage = new URL(request.url).pathname === new URL('index.html', scope).pathname;
+  return (await cache.match(isPage ? scope : request, { ignoreSearch: true, ignoreVary: true })) ?? fetch(request);
 }

@@ -8,7 +8,7 @@ export interface Found {
 
 export type Kind = 'text' | 'markdown' | 'html' | 'pdf' | 'jsonl' | 'twindex' | 'foreign' | 'unknown';
 
-const KINDS: Record<string, Kind> = {
+const KINDS = new Map<string, Kind>(Object.entries({
   txt: 'text', text: 'text', log: 'text', csv: 'text', tsv: 'text', rst: 'text', tex: 'text', org: 'text', srt: 'text',
   md: 'markdown', markdown: 'markdown', mdx: 'markdown',
   html: 'html', htm: 'html', xhtml: 'html',
@@ -16,7 +16,7 @@ const KINDS: Record<string, Kind> = {
   jsonl: 'jsonl', ndjson: 'jsonl',
   twindex: 'twindex',
   faiss: 'foreign', pkl: 'foreign', pickle: 'foreign',
-};
+}));
 
 /** Names that LangChain.js gives the parts of its folders. */
 const FOREIGN_NAMES = new Set(['faiss.index', 'docstore.json', 'args.json', 'hnswlib.index']);
@@ -25,7 +25,7 @@ const FOREIGN_NAMES = new Set(['faiss.index', 'docstore.json', 'args.json', 'hns
 export function kindOf(path: string): Kind {
   const name = path.slice(path.lastIndexOf('/') + 1).toLowerCase();
   if (FOREIGN_NAMES.has(name)) return 'foreign';
-  return KINDS[name.slice(name.lastIndexOf('.') + 1)] ?? 'unknown';
+  return KINDS.get(name.slice(name.lastIndexOf('.') + 1)) ?? 'unknown';
 }
 
 /** Files that systems leave in folders, which nobody means. */

@@ -26,7 +26,9 @@ export class FieldFilters implements Filters {
     this.#fields = fields;
     this.element.hidden = fields.size === 0;
     const chosen = this.#field.value;
-    fill(this.#field, [...fields.keys()].map((field) => h('option', { value: field }, field === 'source' ? 'file' : field)));
+    // Files first: that is what most people have.
+    const names = [...fields.keys()].sort((a, b) => Number(b === 'source') - Number(a === 'source'));
+    fill(this.#field, names.map((field) => h('option', { value: field }, field === 'source' ? 'file' : field)));
     if (fields.has(chosen)) this.#field.value = chosen;
     this.#offerValues();
   }

@@ -1,7 +1,8 @@
 import { type Embedder, EmbedderFailed } from '../embed/embedder.ts';
-import { isCancelled, Refused } from '../problems.ts';
+import { codeOf, describe, isCancelled, isGone, Refused } from '../problems.ts';
 import type { Collection } from '../search/collection.ts';
 import type { Found } from './files.ts';
+import { counted } from '../ui/format.ts';
 import { read } from './read.ts';
 
 /** How far an indexing is. */
@@ -37,6 +38,9 @@ const BATCH = 16;
 /** Milliseconds between two saves. */
 const SAVE_EVERY = 10_000;
 
+/** What says that a document is none that a store takes. */
+const UNFIT: ReadonlySet<string | undefined> = new Set(['invalid_metadata', 'invalid_argument']);
+
 /**
  * Reads, splits, embeds and adds files to a collection, which can be searched meanwhile. Cancelled, it keeps what it has. A file that was indexed before takes
  * the place of what it was, once it is there whole.
@@ -68,8 +72,9 @@ export async function index(collection: Collection, found: readonly Found[], opt
           const vectors = await embedder.embedDocuments(batch.map(({ text }) => text), { signal }).catch((cause: unknown) => {
             throw isCancelled(cause) ? cause : new EmbedderFailed('the language model has stopped', { cause });
           });
-          await collection.store.upsertVectors(vectors, batch.map(({ id, text, metadata }) => ({ id, pageContent: text, metadata })));
-          await collection.changed();
+          await collection.upsert(vectors, batch.map(({ id, text, metadata }) => ({ id, pageContent: text, metadata }))).catch((error: unknown) => {
+            throw UNFIT.has(codeOf(error)) ? new Refused(`${item.path} cannot be indexed${at > 0 ? ` beyond its first ${counted(at, 'passage')}` : ''}. ${describe(error)}`) : error;
+          });
           passages += batch.length;
           tell((at + batch.length) / all.length);
           if (performance.now() - saved > SAVE_EVERY) {
@@ -87,7 +92,7 @@ export async function index(collection: Collection, found: readonly Found[], opt
     }
   } catch (error) {
     const cancelled = isCancelled(error);
-    if (cancelled || error instanceof EmbedderFailed) await save();
+    if (!isGone(error)) await save();
     if (!cancelled) throw error;
     return { passages, files, cancelled };
   }
@@ -99,6 +104,5 @@ export async function index(collection: Collection, found: readonly Found[], opt
 async function forgetOld(collection: Collection, before: ReadonlySet<string>, path: string, now: ReadonlySet<string>): Promise<void> {
   const old = [...before].filter((id) => id.startsWith(`${path}#`) && !now.has(id));
   if (old.length === 0) return;
-  await collection.store.delete({ ids: old, ignoreUnknown: true });
-  await collection.changed();
+  await collection.delete(old);
 }

@@ -26,7 +26,7 @@ export const passageLook: Look = {
   body: ({ pageContent }) =>
     pageContent.trim() === ''
       ? h('p', { class: 'passage' }, h('i', {}, 'no text came with this vector'))
-      : h('div', { class: 'passage' }, pageContent.split(/\n\s*\n/).map((paragraph) => h('p', {}, paragraph))),
+      : h('div', { class: 'passage' }, pageContent.split(/\n\s*\n/).map((paragraph) => h('p', { dir: 'auto' }, paragraph))),
   fieldName: (field) => NAMES[field] ?? field,
   details: (metadata) => metadata,
 };

@@ -3,8 +3,6 @@ import { size } from '../ui/format.ts';
 import { type Found, type Kind, kindOf } from './files.ts';
 import { type Part, type Read, textOf, type Task } from './texts.ts';
 
-export type { Passage, Read } from './texts.ts';
-
 /** The most bytes of a file: texts beyond take hours to embed in a tab, and much memory to split. */
 const LARGEST: Record<Kind, number> = { text: 64e6, markdown: 64e6, jsonl: 64e6, unknown: 64e6, html: 16e6, pdf: 512e6, twindex: 0, foreign: 0 };
 

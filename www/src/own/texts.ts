@@ -35,10 +35,14 @@ export async function perform(task: Task): Promise<Read> {
   return whole(path, task.kind === 'markdown' ? sections(text) : [{ text }]);
 }
 
+/** Half of a character that takes two units: no store takes it. */
+const HALF = /\p{Cs}/gu;
+
 function whole(path: string, parts: Iterable<Part>): Read {
   const passages: Passage[] = [];
   for (const { text, metadata } of parts) {
-    for (const passage of split(text)) {
+    // Half a character, which a PDF may have, is none.
+    for (const passage of split(text.replaceAll(HALF, '\ufffd'))) {
       const number = passages.length + 1;
       passages.push({ id: `${path}#${number}`, text: passage, metadata: { source: path, passage: number, ...metadata } });
     }
@@ -90,6 +94,13 @@ function* sections(text: string): Generator<Part> {
   yield* section();
 }
 
+/** What JSON can spell and a store does not take. */
+function fit(key: string, value: unknown): unknown {
+  if (typeof value === 'number' && !Number.isFinite(value)) throw new Error(`the number of "${key}" is too large`);
+  if (key.search(HALF) >= 0 || (typeof value === 'string' && value.search(HALF) >= 0)) throw new Error(`there is half a character in "${key}"`);
+  return value;
+}
+
 /** JSON Lines: documents, whole, as `twindex build` takes them. Lines that are none are told and passed over. */
 function lines(text: string, path: string): Read {
   const passages: Passage[] = [];
@@ -97,7 +108,7 @@ function lines(text: string, path: string): Read {
   text.split('\n').forEach((line, i) => {
     if (line.trim() === '') return;
     try {
-      const parsed: unknown = JSON.parse(line);
+      const parsed: unknown = JSON.parse(line, fit);
       if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) throw new Error('it is not an object');
       const { id, text, page_content, pageContent, metadata } = parsed as Record<string, unknown>;
       const content = text ?? page_content ?? pageContent;

@@ -2,7 +2,8 @@ import { type ImportReport, VectorStore } from 'twindex/worker';
 import { type Embedder, EmbedderFailed, MEANING_DIM, type Space, WORDS_DIM } from '../embed/embedder.ts';
 import { Lexical } from '../embed/lexical.ts';
 import type { Model } from '../embed/model.ts';
-import { codeOf, describe, isCancelled } from '../problems.ts';
+import { codeOf, describe, isCancelled, isGone } from '../problems.ts';
+import { Restarts } from '../restarts.ts';
 import { Collection } from '../search/collection.ts';
 import { SearchPanel } from '../search/panel.ts';
 import { ask } from '../ui/ask.ts';
@@ -10,7 +11,7 @@ import { fill, h } from '../ui/dom.ts';
 import { count, counted, duration, size } from '../ui/format.ts';
 import type { Frames } from '../ui/frames.ts';
 import { Messages } from '../ui/messages.ts';
-import { dropped, type Found, kindOf, picked } from './files.ts';
+import { type Found, kindOf, picked } from './files.ts';
 import { FieldFilters } from './filters.ts';
 import { index, type Progress } from './index-job.ts';
 import { Library, type Saved, same } from './library.ts';
@@ -24,7 +25,11 @@ interface Open {
   collection: Collection;
   /** Whether all of it is kept in this browser. */
   isKept: boolean;
+  /** Whether all of it was exported. */
+  isExported: boolean;
 }
+
+const isSafe = (open: Open | undefined): boolean => open === undefined || open.isKept || open.isExported;
 
 /** Somebody's own text: dropped, indexed, kept, searched. */
 export class OwnView {
@@ -42,8 +47,9 @@ export class OwnView {
   #open: Open | undefined;
   #running: AbortController | undefined;
   #queue: Found[] = [];
-  /** The indexing that is under way, or was last: an index that is dropped meanwhile is opened after it. */
-  #indexing: Promise<void> = Promise.resolve();
+  /** What takes in files: one after another, for each may put another collection in place of the open one. */
+  #taking: Promise<void> = Promise.resolve();
+  readonly #restarts = new Restarts();
 
   static async open(model: Model, frames: Frames): Promise<OwnView> {
     const view = new OwnView(model, frames);
@@ -70,7 +76,6 @@ export class OwnView {
       h('h1', {}, 'Your own text'),
       this.#lead, this.#messages.element, this.#drop, this.#job, this.#shelf, this.#panel.element,
     );
-    this.#acceptDrops();
   }
 
   focus(): void {
@@ -80,13 +85,10 @@ export class OwnView {
   async #start(): Promise<void> {
     this.#library.onNews = (news) => void this.#hear(news);
     addEventListener('beforeunload', (event) => {
-      if (this.#running !== undefined || this.#open?.isKept === false) event.preventDefault();
+      if (this.#running !== undefined || !isSafe(this.#open)) event.preventDefault();
     });
     try {
-      const [first] = await this.#library.list();
-      const last = localStorage.getItem('twindex-open');
-      const all = await this.#library.list();
-      const saved = all.find((one) => JSON.stringify(one) === last) ?? first;
+      const saved = await this.#library.last();
       if (saved !== undefined) await this.#show(saved);
     } catch (error) {
       this.#messages.tell('problem', describe(error));
@@ -106,8 +108,8 @@ export class OwnView {
 
   #become(saved: Saved, collection: Collection, isKept: boolean): void {
     const before = this.#open?.collection;
-    this.#open = { saved, collection, isKept };
-    localStorage.setItem('twindex-open', JSON.stringify(saved));
+    this.#open = { saved, collection, isKept, isExported: false };
+    this.#library.remember(saved);
     this.#panel.element.hidden = false;
     this.#drop.classList.add('small');
     this.#lead.hidden = true;
@@ -126,7 +128,7 @@ export class OwnView {
   async #close(): Promise<void> {
     this.#open?.collection.free();
     this.#open = undefined;
-    localStorage.removeItem('twindex-open');
+    this.#library.remember(undefined);
     this.#panel.use(null);
     this.#panel.element.hidden = true;
     this.#drop.classList.remove('small');
@@ -151,7 +153,7 @@ export class OwnView {
       h('label', { class: 'pick' }, h('span', {}, 'Collection'), choice),
       open !== undefined && h('span', {}, counted(open.collection.count, 'passage')),
       open !== undefined && !open.isKept && h('b', {}, 'not kept in this browser'),
-      h('button', { type: 'button', class: 'quiet', disabled: busy, onclick: () => void this.#close() }, 'New'),
+      h('button', { type: 'button', class: 'quiet', disabled: busy, onclick: () => void this.#startNew() }, 'New'),
       open !== undefined && h('button', { type: 'button', class: 'quiet', onclick: () => void this.#export() }, 'Export'),
       open !== undefined && !open.isKept && h('button', { type: 'button', class: 'quiet', onclick: () => void this.#save() }, 'Keep'),
       open !== undefined && h('button', { type: 'button', class: 'quiet', disabled: busy, onclick: () => void this.#askToRemove() }, 'Remove'),
@@ -163,9 +165,13 @@ export class OwnView {
     await this.#drawShelf();
   }
 
+  async #startNew(): Promise<void> {
+    if (await this.#mayLeave()) await this.#close();
+  }
+
   /** Whether nothing is lost if the open collection is closed. */
   async #mayLeave(): Promise<boolean> {
-    if (this.#open?.isKept !== false) return true;
+    if (this.#open === undefined || isSafe(this.#open)) return true;
     this.#messages.tell('problem', `“${this.#open.saved.name}” is in this tab only, for it could not be kept. Export it, or remove others and keep it, before you open another.`);
     return false;
   }
@@ -179,7 +185,7 @@ export class OwnView {
 
   async #remove(saved: Saved): Promise<void> {
     try {
-      await this.#library.remove(saved);
+      if (await this.#library.has(saved)) await this.#library.remove(saved);
       if (this.#open !== undefined && same(this.#open.saved, saved)) await this.#close();
       else await this.#drawShelf();
     } catch (error) {
@@ -194,6 +200,7 @@ export class OwnView {
       const url = URL.createObjectURL(new Blob([await open.collection.store.serialize()], { type: 'application/octet-stream' }));
       h('a', { href: url, download: `${open.saved.name}.twindex` }).click();
       setTimeout(() => URL.revokeObjectURL(url), 60_000);
+      open.isExported = this.#running === undefined;
     } catch (error) {
       this.#messages.tell('problem', `“${open.saved.name}” could not be exported. ${describe(error)}`);
     }
@@ -214,29 +221,13 @@ export class OwnView {
     await this.#drawShelf();
   }
 
-  #acceptDrops(): void {
-    const shows = (): boolean => this.element.isConnected;
-    let depth = 0;
-    const mark = (): void => void document.documentElement.classList.toggle('dropping', depth > 0);
-    addEventListener('dragenter', (event) => {
-      if (!shows() || !event.dataTransfer?.types.includes('Files')) return;
-      depth++;
-      mark();
-    });
-    addEventListener('dragleave', () => {
-      depth = Math.max(0, depth - 1);
-      mark();
-    });
-    addEventListener('dragover', (event) => {
-      if (shows() && event.dataTransfer?.types.includes('Files')) event.preventDefault();
-    });
-    addEventListener('drop', (event) => {
-      depth = 0;
-      mark();
-      if (!shows() || event.dataTransfer === null || !event.dataTransfer.types.includes('Files')) return;
-      event.preventDefault();
-      void dropped(event.dataTransfer).then((found) => this.add(found), (error: unknown) => this.#messages.tell('problem', describe(error)));
-    });
+  /** Takes in what was dropped. */
+  async take(found: Promise<Found[]>): Promise<void> {
+    try {
+      await this.add(await found);
+    } catch (error) {
+      this.#messages.tell('problem', describe(error));
+    }
   }
 
   /** Takes in files: indexes are opened, texts are indexed. */
@@ -245,17 +236,24 @@ export class OwnView {
     const foreign = found.filter(({ path }) => kindOf(path) === 'foreign');
     const stores = found.filter(({ path }) => kindOf(path) === 'twindex');
     const texts = found.filter((item) => !foreign.includes(item) && !stores.includes(item));
-    if (stores.length + foreign.length > 0) await this.#indexing;
+    if (stores.length + foreign.length > 0) await this.#afterOthers(() => this.#importAll(stores, foreign));
+    if (texts.length === 0) return;
+    this.#queue.push(...texts);
+    await this.#afterOthers(() => this.#indexQueue());
+  }
+
+  #afterOthers(work: () => Promise<void>): Promise<void> {
+    this.#taking = this.#taking.then(work);
+    return this.#taking;
+  }
+
+  async #importAll(stores: readonly Found[], foreign: readonly Found[]): Promise<void> {
     for (const item of stores) await this.#import(item.path, [item], () => VectorStore.deserialize(item.file));
     // A folder is one index; so are the files that were dropped side by side.
     for (const folder of new Set(foreign.map(({ path }) => folderOf(path)))) {
       const files = foreign.filter(({ path }) => folderOf(path) === folder);
       await this.#import(folder || ((files.find(({ path }) => /faiss/i.test(path)) ?? files[0])?.path ?? ''), files, () => VectorStore.fromLangChain(files.map(({ file }) => file)));
     }
-    if (texts.length === 0) return;
-    this.#queue.push(...texts);
-    if (this.#running === undefined) this.#indexing = this.#indexQueue();
-    await this.#indexing;
   }
 
   async #import(path: string, found: readonly Found[], open: () => Promise<VectorStore>): Promise<void> {
@@ -280,7 +278,7 @@ export class OwnView {
     for (let isKept = false; !isKept; ) {
       const saved = { name: await this.#library.freeName(wanted), space: collection.space };
       isKept = await this.#library.exclusively(saved, () => {}, async () => {
-        if ((await this.#library.list()).some((other) => same(other, saved))) return false;
+        if (await this.#library.has(saved)) return false;
         this.#become(saved, collection, false);
         await this.#save();
         return true;
@@ -289,6 +287,8 @@ export class OwnView {
   }
 
   async #indexQueue(): Promise<void> {
+    // What came while others were indexed went with them.
+    if (this.#queue.length === 0) return;
     const controller = new AbortController();
     const { signal } = controller;
     this.#running = controller;
@@ -353,7 +353,9 @@ export class OwnView {
   async #index(found: readonly Found[], embedder: Embedder, signal: AbortSignal): Promise<void> {
     await this.#reread();
     const started = performance.now();
-    const { collection, saved } = this.#open!;
+    const open = this.#open!;
+    const { collection, saved } = open;
+    open.isExported = false;
     let shown = 0;
     const outcome = await index(collection, found, {
       embedder,
@@ -376,7 +378,7 @@ export class OwnView {
   /** Takes up what another tab has added since this one opened the collection. */
   async #reread(): Promise<void> {
     const open = this.#open;
-    if (open === undefined || !open.isKept || !(await this.#library.list()).some((saved) => same(saved, open.saved))) return;
+    if (open === undefined || !open.isKept || !(await this.#library.has(open.saved))) return;
     this.#become(open.saved, await this.#library.load(open.saved), true);
   }
 
@@ -416,8 +418,7 @@ export class OwnView {
 
   /** A worker that is gone took the store with it; what was kept is read again. */
   async #recover(error: unknown): Promise<boolean> {
-    const code = codeOf(error);
-    if ((code !== 'worker_failed' && code !== 'store_freed') || this.#open === undefined) return false;
+    if (!isGone(error) || this.#open === undefined || !this.#restarts.another()) return false;
     const { saved } = this.#open;
     this.#open = undefined;
     await this.#show(saved);

@@ -79,12 +79,24 @@ export class Collection {
     return this.space === 'words' || this.#words !== undefined;
   }
 
-  /** Documents were added or taken away. */
-  async changed(): Promise<void> {
+  /** Adds documents by their vectors, in place of those with the same ids. */
+  async upsert(vectors: readonly Float32Array[], documents: readonly Document[]): Promise<void> {
+    await this.store.upsertVectors(vectors, documents);
+    await this.#changed(async (words) => void (await words.upsertVectors(await LEXICAL.embedDocuments(documents.map(this.#textOf)), documents)));
+  }
+
+  /** Deletes documents; ids that are not there are passed over. */
+  async delete(ids: readonly string[]): Promise<void> {
+    await this.store.delete({ ids, ignoreUnknown: true });
+    await this.#changed(async (words) => void (await words.delete({ ids, ignoreUnknown: true })));
+  }
+
+  /** Changes the lexical vectors as the others were, where there are any: also those that are being made, which lack what came meanwhile. */
+  async #changed(change: (words: VectorStore) => Promise<void>): Promise<void> {
     this.#count = await this.store.count();
     if (this.space === 'words') return;
-    void this.#words?.then((store) => store.free()).catch(() => {});
-    this.#words = undefined;
+    const words = await this.#words?.catch(() => undefined);
+    if (words !== undefined) await change(words);
   }
 
   async search(question: Question, options: SearchOptions, embedder: Embedder | undefined): Promise<Answer> {
@@ -153,17 +165,18 @@ export class Collection {
     }
   }
 
-  /** The fields of the first documents' metadata with some of their values, to choose filters from. */
+  /** The fields of the metadata of documents here and there, with some of their values, to choose filters from. */
   async fields(look = 512): Promise<Map<string, Set<MetadataValue>>> {
     const fields = new Map<string, Set<MetadataValue>>();
-    let looked = 0;
-    for await (const { metadata } of this.store.documents()) {
+    const ids = await this.store.ids();
+    const step = Math.max(1, ids.length / look);
+    const sample = Array.from({ length: Math.min(look, ids.length) }, (_, i) => ids[Math.floor(i * step)] as string);
+    for (const { metadata } of await this.store.getByIds(sample)) {
       for (const [field, value] of Object.entries(metadata)) {
         const values = fields.get(field) ?? new Set();
         values.add(value);
         fields.set(field, values);
       }
-      if (++looked === look) break;
     }
     return fields;
   }

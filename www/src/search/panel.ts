@@ -45,6 +45,8 @@ export interface Surroundings {
 }
 
 const FIRST = 10;
+/** What can have the focus within a hit. */
+const FOCUSABLE = 'button, summary';
 /** How long to wait before a screen reader is told, so that it is not interrupted at every letter. */
 const QUIET = 700;
 
@@ -88,7 +90,7 @@ export class SearchPanel {
     this.#around = around;
     const id = uniqueId('question');
     const name = uniqueId('by');
-    this.#input = h('input', { id, class: 'question', type: 'search', placeholder: look.placeholder, autocomplete: 'off', spellcheck: 'false', enterkeyhint: 'search', maxlength: 2000, oninput: () => this.#typed() });
+    this.#input = h('input', { id, class: 'question', type: 'search', dir: 'auto', placeholder: look.placeholder, autocomplete: 'off', spellcheck: 'false', enterkeyhint: 'search', maxlength: 2000, oninput: () => this.#typed() });
     this.#meaning = h('input', { type: 'radio', name, value: 'meaning', checked: true, onchange: () => this.search() });
     this.#words = h('input', { type: 'radio', name, value: 'words', onchange: () => this.search() });
     this.#varied = h('input', { type: 'checkbox', role: 'switch', onchange: () => this.search() });
@@ -173,10 +175,12 @@ export class SearchPanel {
     this.#results.setAttribute('aria-busy', 'true');
     while (this.#again) {
       this.#again = false;
+      const collection = this.#collection;
       try {
         await this.#around.frames.during(() => this.#once());
       } catch (error) {
-        if (isCancelled(error)) continue;
+        // What goes wrong in a collection that was left meanwhile is of no interest.
+        if (isCancelled(error) || collection !== this.#collection) continue;
         if (error instanceof EmbedderFailed) {
           // Words are matched until it is back; that it is, searches again.
           void this.#around.model.restart(error.cause);
@@ -219,7 +223,7 @@ export class SearchPanel {
   }
 
   #show(answer: Answer, conditions: readonly Condition[], by: 'meaning' | 'words', like: boolean): void {
-    fill(this.#results, answer.hits.map((hit) => this.#hit(hit, answer, conditions)));
+    this.#draw(answer.hits.map((hit) => this.#hit(hit, answer, conditions)));
     this.#more.hidden = answer.hits.length < this.#k || this.#k >= 100;
     const { hits, among, embedMs, searchMs } = answer;
     const found = hits.length === 0
@@ -234,6 +238,20 @@ export class SearchPanel {
     this.#speak(first === undefined ? found : `${counted(hits.length, 'result')}. First: ${this.#look.title(first.document)}`);
   }
 
+  /** Puts hits in place of those that are shown. Of those that stay, what is open stays open, and the focus stays where it is. */
+  #draw(hits: readonly HTMLElement[]): void {
+    const focused = this.#results.contains(document.activeElement) ? document.activeElement : null;
+    const before = focused?.closest<HTMLElement>('.hit');
+    const at = [...(before?.querySelectorAll(FOCUSABLE) ?? [])].findIndex((element) => element === focused);
+    const opened = new Set([...this.#results.querySelectorAll<HTMLElement>('.hit:has(details[open])')].map(({ dataset }) => dataset['id']));
+    fill(this.#results, hits);
+    for (const hit of hits) {
+      const details = opened.has(hit.dataset['id']) && hit.querySelector('details');
+      if (details) details.open = true;
+      if (before?.dataset['id'] === hit.dataset['id']) (hit.querySelectorAll<HTMLElement>(FOCUSABLE)[at] ?? hit).focus({ preventScroll: true });
+    }
+  }
+
   #hit({ document, score }: Hit, { higherIsBetter }: Answer, conditions: readonly Condition[]): HTMLElement {
     const look = this.#look;
     const why = reasons(conditions, document.metadata);
@@ -243,7 +261,7 @@ export class SearchPanel {
     bar.style.setProperty('--part', String(scale));
     return h('li', { class: 'hit', tabindex: -1, 'data-id': document.id },
       h('div', { class: 'head' },
-        h('h3', {}, look.title(document)),
+        h('h3', { dir: 'auto' }, look.title(document)),
         h('span', { class: 'aside' }, look.aside(document)),
         h('span', { class: 'score', title: higherIsBetter ? 'Score: higher is nearer' : 'Squared distance: lower is nearer' }, bar, h('span', { class: 'unseen' }, 'score '), score.toFixed(3)),
       ),
@@ -251,7 +269,7 @@ export class SearchPanel {
       why.length > 0 && h('ul', { class: 'why', 'aria-label': 'Why it passed the filters' }, why.map(({ field, holds, asked }) => h('li', {}, `${look.fieldName(field)} `, h('b', {}, holds), ` · ${asked}`))),
       h('div', { class: 'actions' },
         h('button', { type: 'button', class: 'quiet', onclick: () => this.#moreLike(document) }, 'More like this', h('span', { class: 'unseen' }, `: ${look.title(document)}`)),
-        details.length > 0 && h('details', {}, h('summary', {}, 'Metadata', h('span', { class: 'unseen' }, ` of ${look.title(document)}`)), h('dl', {}, details.map(([field, value]) => [h('dt', {}, look.fieldName(field)), h('dd', {}, shown(value))]))),
+        details.length > 0 && h('details', {}, h('summary', {}, 'Metadata', h('span', { class: 'unseen' }, ` of ${look.title(document)}`)), h('dl', {}, details.map(([field, value]) => [h('dt', {}, look.fieldName(field)), h('dd', { dir: 'auto' }, shown(value))]))),
       ),
     );
   }
