@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 import { readMatrix, rowOf } from '../../tests/js/lib/npy.mjs';
 
-/** How many rows searches are measured with. */
+/** How many rows searches are measured with, unless told. */
 export const ROWS = 100_000;
 
 const SEED = 20_240_229;
@@ -17,7 +17,7 @@ const GENERATED = { dim: 384, centres: 500, queries: 100 };
  * @typedef {object} Data
  * @property {string} source where it comes from, in words
  * @property {number} dim
- * @property {Float32Array<ArrayBuffer>} vectors {@link ROWS} rows
+ * @property {Float32Array<ArrayBuffer>} vectors as many rows as were asked for
  * @property {Float32Array<ArrayBuffer>[]} queries
  * @property {{ pageContent: string, id: string }[]} documents one for each row
  */
@@ -26,19 +26,21 @@ const GENERATED = { dim: 384, centres: 500, queries: 100 };
  * The data of a folder laid out like `data/wordnet`: that one unless told, and if it is not there, made-up rows.
  *
  * @param {string | undefined} given
+ * @param {number} [rows] how many; {@link ROWS} unless told
  * @returns {Data}
  */
-export function loadData(given) {
+export function loadData(given, rows = ROWS) {
   const shared = process.env.TWINDEX_SHARED ?? fileURLToPath(new URL('../../../shared', import.meta.url));
   const folder = resolve(given ?? join(shared, 'data', 'wordnet'));
-  return given === undefined && !existsSync(folder) ? generated() : readFolder(folder);
+  return given === undefined && !existsSync(folder) ? generated(rows) : readFolder(folder, rows);
 }
 
 /**
  * @param {string} folder
+ * @param {number} rows
  * @returns {Data}
  */
-function readFolder(folder) {
+function readFolder(folder, rows) {
   const matrix = readMatrix(join(folder, 'embeddings.npy'), '<f4');
   const asked = readMatrix(join(folder, 'query_embeddings.npy'), '<f4');
   if (asked.columns !== matrix.columns) {
@@ -46,34 +48,37 @@ function readFolder(folder) {
   }
   const lines = readFileSync(join(folder, 'corpus.jsonl'), 'utf8').trimEnd().split('\n');
   if (lines.length !== matrix.rows) throw new Error(`${matrix.rows} documents expected, got ${lines.length}`);
-  const real = Math.min(matrix.rows, ROWS);
-  const documents = Array.from({ length: ROWS }, (_, row) => {
+  const real = Math.min(matrix.rows, rows);
+  const documents = Array.from({ length: rows }, (_, row) => {
     const { id, text } = JSON.parse(lines[row % real]);
     return { pageContent: String(text), id: row < real ? String(id) : `${id} ${Math.floor(row / real)}` };
   });
-  const more = real < ROWS ? `, the first ${real} of them real, the others near to those` : '';
+  const more = real < rows ? `, the first ${real} of them real, the others near to those` : '';
   return {
-    source: `${ROWS} rows of ${folder}${more}`,
+    source: `${rows} rows of ${folder}${more}`,
     dim: matrix.columns,
-    vectors: filled(matrix.data.subarray(0, real * matrix.columns), matrix.columns, ROWS, 0.1, random(SEED)),
+    vectors: filled(matrix.data.subarray(0, real * matrix.columns), matrix.columns, rows, 0.1, random(SEED)),
     queries: Array.from({ length: asked.rows }, (_, row) => rowOf(asked, row).slice()),
     documents,
   };
 }
 
-/** @returns {Data} */
-function generated() {
+/**
+ * @param {number} rows
+ * @returns {Data}
+ */
+function generated(rows) {
   const { dim, centres, queries } = GENERATED;
   const next = random(SEED);
   const middles = Float32Array.from({ length: centres * dim }, () => next() - 0.5);
-  const vectors = filled(middles, dim, ROWS, 0.5, next);
+  const vectors = filled(middles, dim, rows, 0.5, next);
   const asked = filled(middles, dim, centres + queries, 0.5, next).subarray(centres * dim);
   return {
-    source: `${ROWS} rows made up by a seeded generator: there is no data folder`,
+    source: `${rows} rows made up by a seeded generator: there is no data folder`,
     dim,
     vectors,
     queries: Array.from({ length: queries }, (_, row) => asked.slice(row * dim, (row + 1) * dim)),
-    documents: Array.from({ length: ROWS }, (_, row) => ({ pageContent: `the text of row ${row}`, id: `${row}` })),
+    documents: Array.from({ length: rows }, (_, row) => ({ pageContent: `the text of row ${row}`, id: `${row}` })),
   };
 }
 

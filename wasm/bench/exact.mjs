@@ -57,6 +57,40 @@ export class Exact {
   }
 
   /**
+   * The share of the nearest rows that an answer has. A row that differs from the last of these by no more than rounding
+   * is as good as it.
+   *
+   * @param {Metric} metric
+   * @param {Float32Array} query
+   * @param {readonly Hit[]} hits different rows
+   * @param {string} key a name for the query
+   */
+  recall(metric, query, hits, key) {
+    const expected = this.#nearest(metric, query, key);
+    const last = this.#compare(metric, query, expected[expected.length - 1].row);
+    const near = hits.filter(({ row }) => {
+      const { score, error } = this.#compare(metric, query, row);
+      const behind = metric === 'l2' ? score - last.score : last.score - score;
+      return behind <= error + last.error;
+    });
+    return Math.min(near.length, expected.length) / expected.length;
+  }
+
+  /**
+   * Whether the scores of an answer are those of its rows, whatever rows it has.
+   *
+   * @param {Metric} metric
+   * @param {Float32Array} query
+   * @param {readonly Hit[]} hits
+   */
+  scoresHold(metric, query, hits) {
+    return hits.every(({ row, score }) => {
+      const actual = this.#compare(metric, query, row);
+      return Math.abs(score - actual.score) <= actual.error;
+    });
+  }
+
+  /**
    * @param {Metric} metric
    * @param {Float32Array} query
    * @param {string} key
