@@ -2,12 +2,13 @@
 //!
 //! [`RowStats`] is shared by every index that keeps plain rows: [`FlatIndex`](crate::FlatIndex), and FAISS's flat one.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::ops::Range;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::error::{Error, Result};
+use crate::error::{self, Error};
 use crate::kernel::{ScanKernel, gamma};
 use crate::metric::{Metric, norm};
 use crate::quantize::{Codes, LEAST_QUERY_NORM, Scan};
@@ -127,7 +128,7 @@ impl RowStats {
     /// # Errors
     /// `not_finite`, or `zero_vector` for cosine, naming the row as `row`.
     #[inline]
-    pub fn push_checked(&mut self, numbers: &[f32]) -> Result<()> {
+    pub fn push_checked(&mut self, numbers: &[f32]) -> error::Result<()> {
         let norm = norm(numbers);
         if norm.is_nan() {
             let component = numbers.iter().position(|x| !x.is_finite()).unwrap_or(0);
@@ -254,18 +255,38 @@ impl RowStats {
         k: usize,
         among: Option<&Positions>,
     ) -> Vec<Vec<Neighbor>> {
-        let (mut answers, left) = self.search_by_codes(kernel, rows, queries, k, among);
-        let asked = queries.pick(&left);
-        for (i, answer) in left.into_iter().zip(self.scan_batch(kernel, rows, asked.rows(), k, among)) {
-            answers[i] = answer;
+        let scan = |asked: Rows<'_>| Ok::<_, Infallible>(self.scan_batch(kernel, rows, asked, k, among));
+        match self.search_batch_or(kernel, rows, queries, k, among, scan) {
+            Ok(answers) => answers,
         }
-        answers
+    }
+
+    /// [`search_batch`](Self::search_batch), where `others` answers those queries that codes cannot.
+    ///
+    /// # Errors
+    /// What `others` fails with.
+    pub fn search_batch_or<E>(
+        &self,
+        kernel: &dyn ScanKernel,
+        rows: Rows<'_>,
+        queries: Rows<'_>,
+        k: usize,
+        among: Option<&Positions>,
+        others: impl FnOnce(Rows<'_>) -> Result<Vec<Vec<Neighbor>>, E>,
+    ) -> Result<Vec<Vec<Neighbor>>, E> {
+        let (mut answers, left) = self.search_by_codes(kernel, rows, queries, k, among);
+        if !left.is_empty() {
+            let asked = queries.pick(&left);
+            for (i, answer) in left.into_iter().zip(others(asked.rows())?) {
+                answers[i] = answer;
+            }
+        }
+        Ok(answers)
     }
 
     /// Answers those queries that 8-bit codes can answer, and gives the numbers of the others: those of rows of very unlike lengths, or all, where the
     /// kernel is not made for codes or there are too few rows to pay.
-    #[must_use]
-    pub fn search_by_codes(
+    fn search_by_codes(
         &self,
         kernel: &dyn ScanKernel,
         rows: Rows<'_>,
@@ -298,7 +319,8 @@ impl RowStats {
     }
 
     /// [`search_batch`](Self::search_batch) by the rows as they are.
-    fn scan_batch(
+    #[must_use]
+    pub fn scan_batch(
         &self,
         kernel: &dyn ScanKernel,
         rows: Rows<'_>,

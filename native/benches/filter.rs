@@ -1,11 +1,11 @@
 //! Filtered search against reading all vectors: `cargo bench -p twindex --bench filter`.
 //!
 //! Rows of the data folder named by `TWINDEX_SHARED` (default `../shared`) with their metadata, repeated to 100,000 (`TWINDEX_BENCH_ROWS` for others) with
-//! a seeded change of each, and a number of its own for each document. One thread. Each answer is compared, ids and score bits, with
+//! a seeded change of each, and a number of its own for each document. The full scan is on one thread, a search on those of `RAYON_NUM_THREADS`. Each answer is compared, ids and score bits, with
 //! asking every document and scoring what passes by the portable kernel.
 
 use std::hint::black_box;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 use std::{env, fs};
@@ -16,19 +16,15 @@ use twindex::core::{
     DeleteOptions, Document, Filter, FlatEngine, Metadata, Rows, SearchOptions, Settings, Store, Value,
 };
 
-type Failure = Box<dyn std::error::Error>;
+mod data;
+
+use data::{Failure, floats, wordnet};
 
 const DIM: usize = 384;
 const K: usize = 10;
 const ROUNDS: usize = 15;
 /// How much a number of a repeated row changes at most; real ones are about 0.05.
 const CHANGE: f32 = 0.01;
-
-fn floats(path: &Path) -> Result<Vec<f32>, Failure> {
-    let bytes = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let header = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
-    Ok(bytes[header..].as_chunks::<4>().0.iter().map(|x| f32::from_le_bytes(*x)).collect())
-}
 
 fn metadata(folder: &Path) -> Result<Vec<Metadata>, Failure> {
     let corpus = fs::read_to_string(folder.join("corpus.jsonl"))?;
@@ -151,9 +147,7 @@ fn median(mut times: Vec<f64>) -> f64 {
 
 fn main() -> Result<(), Failure> {
     let count: usize = env::var("TWINDEX_BENCH_ROWS").ok().map_or(Ok(100_000), |rows| rows.parse())?;
-    let shared = env::var_os("TWINDEX_SHARED")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"), PathBuf::from);
-    let folder = shared.join("data/wordnet");
+    let folder = wordnet();
     let (store, vectors) = build(&folder, count)?;
     let rows = Rows::new(&vectors, DIM)?;
     let queries = floats(&folder.join("query_embeddings.npy"))?;
@@ -161,7 +155,11 @@ fn main() -> Result<(), Failure> {
     let bytes = store.serialize_to_bytes()?;
     let kernel = twindex::kernel::best();
 
-    println!("{count} x {DIM}, squared L2, k = {K}, one thread, kernel {}; medians in ms", kernel.name());
+    println!(
+        "{count} x {DIM}, squared L2, k = {K}, kernel {}, {} threads; medians in ms",
+        kernel.name(),
+        kernel.threads()
+    );
     println!(
         "making: the first time that a filter names its fields, in a store of documents and in one just opened from bytes"
     );

@@ -1,28 +1,21 @@
-//! Our store's search by vector, documents included, against FAISS's own `search` call on the same vectors, in one run; and
-//! opening a file against reading its bytes. Prints ratios (below 1: we are faster) and checks every answer.
+//! What search is made of: memory beyond text and vectors, scan kernels against reading what they read, and opening a file against reading its
+//! bytes. Answers are checked. Searches themselves, beside FAISS's, are measured by `cargo run --release -p twindex-tests --bin bench`.
 //!
 //! `cargo bench -p twindex --bench search` reads the data folder named by `TWINDEX_SHARED` (default `../shared`).
 
 use std::hint::black_box;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use faiss::Index as _;
-use twindex::core::kernel::{ScanKernel, scalar::Portable};
-use twindex::core::{Document, Metadata, Metric, Rows, Value};
+use twindex::core::kernel::{CodeRows, ScanKernel, scalar::Portable};
+use twindex::core::{Document, Metadata, Rows, Value};
 use twindex::embeddings::LexicalEmbeddings;
+use twindex::kernel::Native;
 use twindex::{EngineKind, VectorStore};
 
-type Failure = Box<dyn std::error::Error>;
+mod data;
 
-const K: usize = 10;
-
-fn floats(path: &Path) -> Result<Vec<f32>, Failure> {
-    let bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let header = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
-    Ok(bytes[header..].as_chunks::<4>().0.iter().map(|x| f32::from_le_bytes(*x)).collect())
-}
+use data::{Failure, floats, wordnet};
 
 struct Data {
     documents: Vec<Document>,
@@ -31,9 +24,7 @@ struct Data {
 }
 
 fn read_data() -> Result<Data, Failure> {
-    let shared = std::env::var_os("TWINDEX_SHARED")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"), PathBuf::from);
-    let folder = shared.join("data/wordnet");
+    let folder = wordnet();
     let rows = |name: &str| -> Result<Vec<Vec<f32>>, Failure> {
         Ok(floats(&folder.join(name))?.chunks_exact(384).map(<[f32]>::to_vec).collect())
     };
@@ -128,60 +119,53 @@ fn kernels(data: &Data) -> Result<(), Failure> {
     Ok(())
 }
 
-fn search(data: &Data, runtime: &tokio::runtime::Runtime) -> Result<(), Failure> {
+/// Scan kernels over the 8-bit codes of 100,000 x 384, against reading them at all.
+fn code_kernels(data: &Data) -> Result<(), Failure> {
+    const BLOCK: usize = 256;
+    let (count, dim, best) = (100_000, 384, Native::detect());
+    let mut codes = vec![0i8; count * dim];
+    let rows = data.vectors.iter().cycle().zip(codes.chunks_exact_mut(dim));
+    let sums: Vec<f32> = rows.map(|(row, codes)| best.encode(row, 127, codes).sum).collect();
     println!(
-        "search by vector with documents, {} x 384, k = {K}, against FAISS IndexFlat.search",
-        data.vectors.len()
+        "\ncode kernels, inner products with {count} x {dim} codes, one thread, against a streaming sum"
     );
-    println!("| metric | queries in a call | FAISS ms | ours ms | ours / FAISS |\n|---|---|---|---|---|");
-    for metric in [Metric::L2, Metric::InnerProduct, Metric::Cosine] {
-        let kind = if metric == Metric::L2 { faiss::MetricType::L2 } else { faiss::MetricType::InnerProduct };
-        let mut faiss = faiss::index_factory(384, "Flat", kind)?;
-        faiss.add(&data.vectors.concat())?;
-        let store = VectorStore::builder(LexicalEmbeddings::default()).distance_strategy(metric).build()?;
-        runtime.block_on(store.add_with_vectors(data.documents.clone(), data.vectors.clone()))?;
-        for (queries, rounds) in [(1, 300), (10, 60), (1000, 21)] {
-            let batch = |round: usize| -> Vec<Vec<f32>> {
-                (0..queries)
-                    .map(|i| data.queries[(round * queries + i) % data.queries.len()].clone())
-                    .collect()
-            };
-            let batches: Vec<Vec<Vec<f32>>> = (0..rounds + 2).map(batch).collect();
-            let flat: Vec<Vec<f32>> = batches.iter().map(|batch| batch.concat()).collect();
-            let mut labels = Vec::new();
-            let mut found = Vec::new();
-            let [theirs, ours, ratio] = compare(
-                rounds,
-                |round| labels = black_box(faiss.search(&flat[round], K)).expect("FAISS searches").labels,
-                |round| {
-                    found = runtime.block_on(async {
-                        if queries == 1 {
-                            let query = &batches[round][0];
-                            vec![
-                                store.similarity_search_with_score_by_vector(query, K).await.expect("search"),
-                            ]
-                        } else {
-                            store.similarity_search_batch_by_vector(&batches[round], K).await.expect("search")
+    println!("| kernel | queries | streaming ms | scan ms | scan / streaming |\n|---|---|---|---|---|");
+    for (name, kernel) in [("best of this machine", best), ("SimSIMD", best.with_simsimd_codes())] {
+        for queries in [1, 32] {
+            let mut asked = vec![0i8; queries * dim];
+            for (query, codes) in data.queries.iter().zip(asked.chunks_exact_mut(dim)) {
+                kernel.encode(query, kernel.most_query_code(), codes);
+            }
+            let mut products = vec![0i32; queries * BLOCK];
+            let mut check = Vec::new();
+            let [streaming, scan, ratio] = compare(
+                15,
+                |_| {
+                    let mut lanes = [0u8; 64];
+                    for block in codes.as_chunks::<64>().0 {
+                        for (lane, code) in lanes.iter_mut().zip(block) {
+                            *lane = lane.wrapping_add(code.cast_unsigned());
                         }
-                    });
+                    }
+                    black_box(lanes);
+                },
+                |_| {
+                    check.clear();
+                    for (codes, sums) in codes.chunks(BLOCK * dim).zip(sums.chunks(BLOCK)) {
+                        let products = &mut products[..queries * sums.len()];
+                        kernel.dot_i8(&asked, CodeRows::new(dim, codes, sums), products);
+                        check.push(products[0]);
+                    }
                 },
             );
-            // On unit vectors all three metrics rank alike, and near-ties are farther apart than rounding.
-            for (hits, labels) in found.iter().zip(labels.chunks_exact(K)) {
-                let expected: Vec<&str> = labels
-                    .iter()
-                    .map(|label| {
-                        data.documents[label.get().expect("a label") as usize].id.as_deref().unwrap_or("")
-                    })
-                    .collect();
-                let actual: Vec<&str> =
-                    hits.iter().map(|hit| hit.document.id.as_deref().unwrap_or("")).collect();
-                if expected != actual {
-                    return Err(format!("answers differ: FAISS {expected:?}, ours {actual:?}").into());
+            for (product, codes) in check.iter().zip(codes.chunks(BLOCK * dim)) {
+                let exact: i32 =
+                    asked[..dim].iter().zip(codes).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum();
+                if *product != exact {
+                    return Err(format!("{name} gives {product}, expected {exact}").into());
                 }
             }
-            let (theirs, ours) = (theirs * 1e3, ours * 1e3);
-            println!("| {metric} | {queries} | {theirs:.3} | {ours:.3} | {ratio:.3} |");
+            println!("| {name} | {queries} | {:.2} | {:.2} | {ratio:.2} |", streaming * 1e3, scan * 1e3);
         }
     }
     Ok(())
@@ -274,7 +258,7 @@ fn main() -> Result<(), Failure> {
     );
     memory(&data, &runtime)?;
     kernels(&data)?;
-    search(&data, &runtime)?;
+    code_kernels(&data)?;
     load(&data, &runtime)?;
     if started.elapsed() > Duration::from_secs(600) {
         println!("(a slow machine: {:.0} s)", started.elapsed().as_secs_f64());

@@ -164,17 +164,13 @@ impl VectorIndex for FaissFlat {
     ) -> Result<Vec<Vec<Neighbor>>> {
         let (kernel, rows) = (&*self.kernel, self.all());
         let available = among.map_or(self.len(), Positions::len);
-        if queries.len() < BATCH || k >= available || !self.faiss_can_help(queries) {
-            return Ok(self.stats.search_batch(kernel, rows, queries, k, among));
-        }
-        let (mut answers, left) = self.stats.search_by_codes(kernel, rows, queries, k, among);
-        if !left.is_empty() {
-            let asked = queries.pick(&left);
-            for (i, answer) in left.into_iter().zip(self.search_by_faiss(asked.rows(), k, among)?) {
-                answers[i] = answer;
+        self.stats.search_batch_or(kernel, rows, queries, k, among, |asked| {
+            if asked.len() >= BATCH && (1..available).contains(&k) && self.faiss_can_help(asked) {
+                self.search_by_faiss(asked, k, among)
+            } else {
+                Ok(self.stats.scan_batch(kernel, rows, asked, k, among))
             }
-        }
-        Ok(answers)
+        })
     }
 
     fn read(&self, position: usize, out: &mut [f32]) -> Result<()> {
