@@ -8,6 +8,8 @@ use std::ops::Range;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+#[cfg(feature = "approximate")]
+use crate::bits::{BitCodes, BitSearch};
 use crate::error::{self, Error};
 use crate::kernel::{ScanKernel, gamma};
 use crate::metric::{Metric, norm};
@@ -39,29 +41,37 @@ pub struct RowStats {
     min_norm: f32,
     max_norm: f32,
     /// Made by the first search that they help, and kept up to date from then on.
-    codes: MadeOnce,
+    codes: MadeOnce<Codes>,
+    /// Made by the first search that may miss a little.
+    #[cfg(feature = "approximate")]
+    bits: MadeOnce<BitCodes>,
 }
 
 /// Codes that one search makes, and no other waits for.
 ///
 /// They are made on the threads of the kernel. A thread that waits there for the others may take up another search meanwhile, on the same stack: if that
 /// waited for the codes, it would wait for itself.
-#[derive(Default)]
-struct MadeOnce {
-    made: OnceLock<Option<Codes>>,
+struct MadeOnce<T> {
+    made: OnceLock<Option<T>>,
     begun: AtomicBool,
 }
 
-impl Clone for MadeOnce {
+impl<T> Default for MadeOnce<T> {
+    fn default() -> Self {
+        Self { made: OnceLock::new(), begun: AtomicBool::new(false) }
+    }
+}
+
+impl<T: Clone> Clone for MadeOnce<T> {
     fn clone(&self) -> Self {
         let made = self.made.clone();
         Self { begun: made.get().is_some().into(), made }
     }
 }
 
-impl MadeOnce {
+impl<T> MadeOnce<T> {
     /// The codes; `None` while another search makes them, or if there was no memory for them.
-    fn get_or_make(&self, make: impl FnOnce() -> Option<Codes>) -> Option<&Codes> {
+    fn get_or_make(&self, make: impl FnOnce() -> Option<T>) -> Option<&T> {
         if self.made.get().is_none() && !self.begun.swap(true, Ordering::Relaxed) {
             // Nobody else has set it, since nobody else has begun.
             let _ = self.made.set(make());
@@ -69,12 +79,12 @@ impl MadeOnce {
         self.get()
     }
 
-    fn get(&self) -> Option<&Codes> {
+    fn get(&self) -> Option<&T> {
         self.made.get()?.as_ref()
     }
 
     /// Changes codes that are made; where `change` says that they are of no use any more, there are none from then on.
-    fn change(&mut self, change: impl FnOnce(&mut Codes) -> bool) {
+    fn change(&mut self, change: impl FnOnce(&mut T) -> bool) {
         if let Some(made) = self.made.get_mut()
             && !made.as_mut().is_some_and(change)
         {
@@ -103,6 +113,8 @@ impl RowStats {
             min_norm: f32::INFINITY,
             max_norm: 0.0,
             codes: MadeOnce::default(),
+            #[cfg(feature = "approximate")]
+            bits: MadeOnce::default(),
         }
     }
 
@@ -120,6 +132,8 @@ impl RowStats {
         }
         rows.iter().for_each(|row| self.push(norm(row)));
         self.codes.change(|codes| codes.append(kernel, rows));
+        #[cfg(feature = "approximate")]
+        self.bits.change(|bits| bits.append(kernel, rows));
     }
 
     /// Takes in one row added at the end, if a store with this metric can hold it. For readers of files: one pass over the
@@ -140,6 +154,8 @@ impl RowStats {
         self.push(norm);
         // Codes that do not know this row would be of no use any more.
         self.codes.change(|_| false);
+        #[cfg(feature = "approximate")]
+        self.bits.change(|_| false);
         Ok(())
     }
 
@@ -159,6 +175,11 @@ impl RowStats {
         self.count -= positions.len();
         self.codes.change(|codes| {
             codes.remove(positions);
+            true
+        });
+        #[cfg(feature = "approximate")]
+        self.bits.change(|bits| {
+            bits.remove(positions);
             true
         });
         if self.metric == Metric::Cosine {
@@ -182,6 +203,8 @@ impl RowStats {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         let codes = self.codes.get().map_or(0, Codes::bytes);
+        #[cfg(feature = "approximate")]
+        let codes = codes + self.bits.get().map_or(0, BitCodes::bytes);
         (self.norms.capacity() * size_of::<f32>()) as u64 + codes
     }
 
@@ -259,6 +282,71 @@ impl RowStats {
         match self.search_batch_or(kernel, rows, queries, k, among, scan) {
             Ok(answers) => answers,
         }
+    }
+
+    /// [`search_batch`](Self::search_batch) that may miss a little: each of the best `k` is found with a probability of `recall`, and what is found
+    /// has the scores of an exact search. Where that is no faster, among few rows or on a kernel not made for 1-bit codes, nothing is missed.
+    #[cfg(feature = "approximate")]
+    #[must_use]
+    pub fn search_approximately(
+        &self,
+        kernel: &dyn ScanKernel,
+        rows: Rows<'_>,
+        queries: Rows<'_>,
+        k: usize,
+        among: Option<&Positions>,
+        recall: f32,
+    ) -> Vec<Vec<Neighbor>> {
+        let mut answers = vec![Vec::new(); queries.len()];
+        let mut left = Vec::new();
+        for (at, query) in queries.iter().enumerate() {
+            match self.search_by_bits(kernel, rows, query, k, among, recall) {
+                Some(found) => answers[at] = found,
+                None => left.push(at),
+            }
+        }
+        let exact = self.search_batch(kernel, rows, queries.pick(&left).rows(), k, among);
+        for (at, found) in left.into_iter().zip(exact) {
+            answers[at] = found;
+        }
+        answers
+    }
+
+    /// `None` where 1-bit codes are of no help.
+    #[cfg(feature = "approximate")]
+    fn search_by_bits(
+        &self,
+        kernel: &dyn ScanKernel,
+        rows: Rows<'_>,
+        query: &[f32],
+        k: usize,
+        among: Option<&Positions>,
+        recall: f32,
+    ) -> Option<Vec<Neighbor>> {
+        let count = rows.len();
+        let available = among.map_or(count, Positions::len);
+        // A scan of an eighth of the rows by their 8-bit codes takes as long as one of all by their signs.
+        let pays = available / 64 >= k && available >= count / SPARSE && BitCodes::pay(count, rows.dim());
+        if !pays || !kernel.has_fast_bits() || !self.scan_is_safe(rows.dim(), norm(query)) {
+            return None;
+        }
+        let codes = self.codes_for(kernel, rows)?;
+        let bits = self.bits.get_or_make(|| BitCodes::of(kernel, self.metric, rows))?;
+        let search = BitSearch { kernel, codes: bits, k, among, recall, most: count / 16 };
+        let found = search.candidates(query, |positions| {
+            let seeds = self.rescore(rows, query, k, positions.iter().copied());
+            seeds.get(k - 1).map(|neighbor| neighbor.score)
+        })?;
+        let Ok(queries) = Rows::new(query, rows.dim()) else {
+            unreachable!("a query is as long as the rows")
+        };
+        let mut scan = Scan::new(kernel, self.metric, queries, k, found.len());
+        let picked = codes.pick(&found);
+        for start in (0..found.len()).step_by(BLOCK) {
+            scan.take(kernel, &picked, start..found.len().min(start + BLOCK), None);
+        }
+        let kept = scan.finish().next()??;
+        Some(self.rescore(rows, query, k, kept.into_iter().map(|at| found[at])))
     }
 
     /// [`search_batch`](Self::search_batch), where `others` answers those queries that codes cannot.

@@ -170,6 +170,17 @@ impl VectorIndex for FlatIndex {
         Ok(self.stats.search_batch(&*self.kernel, self.all(), queries, k, among))
     }
 
+    #[cfg(feature = "approximate")]
+    fn search_approximately(
+        &self,
+        queries: Rows<'_>,
+        k: usize,
+        among: Option<&Positions>,
+        recall: f32,
+    ) -> Result<Vec<Vec<Neighbor>>> {
+        Ok(self.stats.search_approximately(&*self.kernel, self.all(), queries, k, among, recall))
+    }
+
     fn read(&self, position: usize, out: &mut [f32]) -> Result<()> {
         out.copy_from_slice(self.all().row(position));
         Ok(())

@@ -65,6 +65,27 @@ pub trait VectorIndex: Send + Sync + fmt::Debug {
         queries.iter().map(|query| self.search(query, k, among)).collect()
     }
 
+    /// [`search_batch`](Self::search_batch) that may miss a little: each of the best `k` is found with a probability of at least `recall`, above 0 and below
+    /// 1, if errors are as good as random. Scores are those of [`search`](Self::search).
+    ///
+    /// # Errors
+    /// `unsupported_by_index` for kinds that search approximately by parameters of their own; what the engine reports.
+    #[cfg(feature = "approximate")]
+    fn search_approximately(
+        &self,
+        queries: Rows<'_>,
+        k: usize,
+        among: Option<&Positions>,
+        recall: f32,
+    ) -> Result<Vec<Vec<Neighbor>>> {
+        let _ = (queries, k, among, recall);
+        Err(Error::UnsupportedByIndex {
+            kind: self.info().kind,
+            operation: "search to a recall target",
+            reason: "only Flat can; parameters of its own (nprobe, efSearch) say how closely another kind searches".into(),
+        })
+    }
+
     /// Copies the vector at a position; a compressed kind gives its reconstruction.
     ///
     /// # Errors

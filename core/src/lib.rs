@@ -50,6 +50,8 @@
 #![forbid(unsafe_code)]
 
 mod ann;
+#[cfg(feature = "approximate")]
+mod bits;
 pub mod bytes;
 mod document;
 mod documents;

@@ -30,11 +30,25 @@ pub struct SearchOptions {
     /// Keep only documents at least this good, by raw score (inclusive): at most this squared distance for L2, at least this
     /// product otherwise. In searches by relevance it is a least relevance instead.
     pub score_threshold: Option<f32>,
+    /// Search approximately: each of the best `k` is found with at least this probability, above 0 and at most 1; the default, like 1, is to search exactly.
+    /// Found documents have the scores of an exact search. For `Flat` only; no effect among fewer than 4,096 vectors, which are searched
+    /// exactly in the same time.
+    ///
+    /// By RaBitQ's 1-bit codes (Gao and Long, SIGMOD 2024), then 8-bit codes, then the vectors. The first search that asks makes the 1-bit codes, in one pass.
+    #[cfg(feature = "approximate")]
+    pub recall: Option<f32>,
 }
 
 impl Default for SearchOptions {
     fn default() -> Self {
-        Self { k: DEFAULT_K, filter: None, fetch_k: DEFAULT_FETCH_K, score_threshold: None }
+        Self {
+            k: DEFAULT_K,
+            filter: None,
+            fetch_k: DEFAULT_FETCH_K,
+            score_threshold: None,
+            #[cfg(feature = "approximate")]
+            recall: None,
+        }
     }
 }
 
@@ -79,8 +93,18 @@ impl SearchOptions {
         self
     }
 
+    /// Sets with what probability each of the best is to be found.
+    #[cfg(feature = "approximate")]
+    #[must_use]
+    pub fn recall(mut self, recall: f32) -> Self {
+        self.recall = Some(recall);
+        self
+    }
+
     pub(crate) fn check(&self) -> Result<()> {
         check_positive("k", self.k)?;
+        #[cfg(feature = "approximate")]
+        check_recall(self.recall)?;
         check_not_nan("score_threshold", self.score_threshold)
     }
 }
@@ -203,6 +227,17 @@ impl DeleteOptions {
 
 fn check_positive(parameter: &'static str, value: usize) -> Result<()> {
     if value == 0 { Err(Error::KNotPositive { parameter }) } else { Ok(()) }
+}
+
+#[cfg(feature = "approximate")]
+fn check_recall(recall: Option<f32>) -> Result<()> {
+    match recall {
+        Some(recall) if !(recall > 0.0 && recall <= 1.0) => {
+            let reason = format!("expected a number above 0 and at most 1, got {recall}");
+            Err(Error::InvalidOption { option: "recall", reason })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_not_nan(option: &'static str, value: Option<f32>) -> Result<()> {

@@ -143,14 +143,14 @@ fn code(kernel: &dyn ScanKernel, rows: Rows<'_>, codes: &mut [i8], numbers: [&mu
     }
 }
 
-/// Adds zeros. A first, large batch is held without slack; later ones grow as vectors do.
-fn longer<T: Clone + Default>(numbers: &mut Vec<T>, more: usize) -> Result<(), TryReserveError> {
+/// Makes a list longer. A first, large batch is held without slack; later ones grow as vectors do.
+pub(crate) fn longer<T: Clone>(numbers: &mut Vec<T>, more: usize, by: T) -> Result<(), TryReserveError> {
     if numbers.is_empty() {
         numbers.try_reserve_exact(more)?
     } else {
         numbers.try_reserve(more)?
     }
-    numbers.resize(numbers.len() + more, T::default());
+    numbers.resize(numbers.len() + more, by);
     Ok(())
 }
 
@@ -176,8 +176,8 @@ impl Codes {
     #[must_use]
     pub(crate) fn append(&mut self, kernel: &dyn ScanKernel, rows: Rows<'_>) -> bool {
         let before = self.len();
-        let extended = longer(&mut self.codes, rows.data().len()).is_ok()
-            && self.numbers.iter_mut().all(|numbers| longer(numbers, rows.len()).is_ok());
+        let extended = longer(&mut self.codes, rows.data().len(), 0).is_ok()
+            && self.numbers.iter_mut().all(|numbers| longer(numbers, rows.len(), 0.0).is_ok());
         if extended {
             let codes = &mut self.codes[before * rows.dim()..];
             code(kernel, rows, codes, self.numbers.each_mut().map(|numbers| &mut numbers[before..]));
@@ -198,6 +198,16 @@ impl Codes {
     pub(crate) fn bytes(&self) -> u64 {
         let numbers: usize = self.numbers.iter().map(Vec::capacity).sum();
         (self.codes.capacity() + numbers * size_of::<f32>()) as u64
+    }
+
+    /// The codes of these rows, in this order.
+    #[cfg(feature = "approximate")]
+    pub(crate) fn pick(&self, rows: &[usize]) -> Self {
+        let dim = self.dim;
+        let mut codes = Vec::with_capacity(rows.len() * dim);
+        rows.iter().for_each(|row| codes.extend_from_slice(&self.codes[row * dim..(row + 1) * dim]));
+        let numbers = self.numbers.each_ref().map(|numbers| rows.iter().map(|&row| numbers[row]).collect());
+        Self { dim, codes, numbers }
     }
 
     fn rows(&self, range: Range<usize>) -> CodeRows<'_> {

@@ -276,6 +276,11 @@ fn searches_take_langchains_options() {
         assert_eq!(&search(&[engine, &["-k", "3"]].concat())["results"][0]["hits"], hits, "{engine:?}");
     }
 
+    assert_eq!(&search(&["--recall", "0.9", "-k", "3"])["results"][0]["hits"], hits);
+    for recall in ["0", "1.5", "NaN"] {
+        place.run(&["search", "i.twindex", "cats", "--recall", recall]).fails_with("invalid_option");
+    }
+
     let batch =
         place.run_with(&["search", "i.twindex", "cats", "-", "--json"], "trains\n\ninterest rate\n", |c| c);
     let batch = batch.json();

@@ -420,6 +420,9 @@ async fn every_kind_of_index_makes_a_whole_store() -> Result<(), Failure> {
         let narrow = SearchOptions::new().k(10).filter(filter);
         assert_eq!(store.similarity_search("text 1", narrow).await?.len(), 10, "{kind}");
         assert_eq!(store.max_marginal_relevance_search("text 1", 3).await?.len(), 3, "{kind}");
+        let to_a_target = store.similarity_search("text 1", SearchOptions::new().recall(0.9)).await;
+        assert_eq!(to_a_target.unwrap_err().code(), "unsupported_by_index", "{kind}");
+        assert_eq!(store.similarity_search("text 1", SearchOptions::new().recall(1.0)).await?.len(), 4);
         let deleted = store.delete(DeleteOptions::ids(["1", "599"])).await;
         if kind.starts_with("HNSW") {
             assert_eq!(deleted.unwrap_err().code(), "unsupported_by_index");

@@ -103,6 +103,7 @@ fn search_args(kwargs: &Kwargs) -> Result<SearchArgs, Failure> {
         lambda_mult: kwargs.lambda_mult.map(|x| x as f32),
         score_threshold: kwargs.score_threshold.map(|x| x as f32),
         filter: kwargs.filter.as_ref().map(filter).transpose()?,
+        recall: None,
     })
 }
 

@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+#[cfg(feature = "approximate")]
+pub use crate::bits::{BitBlock, BitQuery, BitRows, ROWS};
 pub use crate::quantize::{Coded, LANES, Sieve, encode};
 use crate::rows::Rows;
 
@@ -63,6 +65,22 @@ pub trait ScanKernel: Send + Sync + fmt::Debug {
     /// Sifts rows. An implementation does the same, where it is compiled for wider vectors: this is `sieve.sift(products, scales, norms, any)`.
     fn sift(&self, sieve: &Sieve, products: &[i32], scales: &[f32], norms: &[f32], any: &mut [bool]) {
         sieve.sift(products, scales, norms, any);
+    }
+
+    /// Whether [`bounds`](Self::bounds) is much faster than [`dot_i8`](Self::dot_i8), so that rows are worth 1-bit codes. No unless an implementation says so.
+    #[cfg(feature = "approximate")]
+    fn has_fast_bits(&self) -> bool {
+        false
+    }
+
+    /// The best score that each row may have, by its 1-bit code, and the best of these of each block of [`ROWS`] rows. An implementation does the same, to the
+    /// bit: this is `scalar::bounds(query, rows, bounds, best)`.
+    ///
+    /// # Panics
+    /// If lengths do not fit together.
+    #[cfg(feature = "approximate")]
+    fn bounds(&self, query: &BitQuery, rows: BitRows<'_>, bounds: &mut [f32], best: &mut [f32]) {
+        scalar::bounds(query, rows, bounds, best);
     }
 
     /// How many threads one search may use.

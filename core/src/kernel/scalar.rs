@@ -4,8 +4,9 @@
 //! `(a0 + a1) + (a2 + a3)`, the lanes `(l0 + l1) + (l2 + l3)`, then the tail one by one. No FMA. Written so, plain
 //! Rust, SSE and wasm SIMD agree bit for bit.
 
-use super::CodeRows;
-use super::{ScanKernel, assert_shapes};
+#[cfg(feature = "approximate")]
+use super::{BitQuery, BitRows, ROWS};
+use super::{CodeRows, ScanKernel, assert_shapes};
 use crate::rows::Rows;
 
 #[inline(always)]
@@ -91,6 +92,30 @@ pub fn dot_i8(queries: &[i8], rows: CodeRows<'_>, out: &mut [i32]) {
     for (query, out) in queries.chunks_exact(rows.dim()).zip(out.chunks_exact_mut(rows.len())) {
         for (out, row) in out.iter_mut().zip(rows.codes().chunks_exact(rows.dim())) {
             *out = query.iter().zip(row).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum();
+        }
+    }
+}
+
+/// Bounds of scores by 1-bit codes: see [`ScanKernel::bounds`].
+///
+/// # Panics
+/// If lengths do not fit together.
+#[cfg(feature = "approximate")]
+pub fn bounds(query: &BitQuery, rows: BitRows<'_>, bounds: &mut [f32], best: &mut [f32]) {
+    rows.assert_shapes(query, bounds, best);
+    let blocks = rows.blocks().zip(bounds.chunks_exact_mut(ROWS)).zip(best);
+    for ((block, bounds), best) in blocks {
+        let mut sums = [0u16; ROWS];
+        for (table, codes) in query.tables().iter().zip(block.codes) {
+            for (at, code) in codes.iter().enumerate() {
+                sums[at] += u16::from(table[usize::from(code & 15)]);
+                sums[at + ROWS / 2] += u16::from(table[usize::from(code >> 4)]);
+            }
+        }
+        *best = f32::NEG_INFINITY;
+        for (at, bound) in bounds.iter_mut().enumerate() {
+            *bound = block.factors[at] * query.product(sums[at]) + block.terms[at];
+            *best = if *bound > *best { *bound } else { *best };
         }
     }
 }

@@ -107,6 +107,9 @@ pub struct SearchArgs {
     pub score_threshold: Option<f32>,
     /// Which documents may come back.
     pub filter: Option<Filter>,
+    /// With what probability each of the best is found: see [`SearchOptions::recall`]. MMR chooses from the best, and does not take it.
+    #[cfg(feature = "approximate")]
+    pub recall: Option<f32>,
 }
 
 impl SearchArgs {
@@ -119,6 +122,8 @@ impl SearchArgs {
             lambda_mult: other.lambda_mult.or(self.lambda_mult),
             score_threshold: other.score_threshold.or(self.score_threshold),
             filter: other.filter.or(self.filter),
+            #[cfg(feature = "approximate")]
+            recall: other.recall.or(self.recall),
         }
     }
 
@@ -131,6 +136,8 @@ impl SearchArgs {
             filter: self.filter,
             fetch_k: self.fetch_k.unwrap_or(default.fetch_k),
             score_threshold: self.score_threshold,
+            #[cfg(feature = "approximate")]
+            recall: self.recall,
         }
     }
 
@@ -158,6 +165,12 @@ impl Store {
         let query = self.prepare_query(query, 0)?;
         let Some(index) = self.index_with_rows() else { return Ok(Vec::new()) };
         let among = self.among(options.filter.as_ref())?;
+        #[cfg(feature = "approximate")]
+        if let Some(recall) = options.recall.filter(|&recall| recall < 1.0) {
+            let queries = Rows::new(&query, index.dim())?;
+            let mut found = index.search_approximately(queries, options.k, among.as_ref(), recall)?;
+            return Ok(self.hits(found.pop().unwrap_or_default(), options.score_threshold));
+        }
         let neighbors = index.search(&query, options.k, among.as_ref())?;
         Ok(self.hits(neighbors, options.score_threshold))
     }
@@ -177,6 +190,12 @@ impl Store {
         let queries = if prepared.is_empty() { queries } else { Rows::new(&prepared, queries.dim())? };
         let Some(index) = self.index_with_rows() else { return Ok(vec![Vec::new(); queries.len()]) };
         let among = self.among(options.filter.as_ref())?;
+        #[cfg(feature = "approximate")]
+        let found = match options.recall.filter(|&recall| recall < 1.0) {
+            Some(recall) => index.search_approximately(queries, options.k, among.as_ref(), recall),
+            None => index.search_batch(queries, options.k, among.as_ref()),
+        }?;
+        #[cfg(not(feature = "approximate"))]
         let found = index.search_batch(queries, options.k, among.as_ref())?;
         Ok(found.into_iter().map(|neighbors| self.hits(neighbors, options.score_threshold)).collect())
     }

@@ -8,10 +8,10 @@
 pub mod fixtures;
 
 use crate::index::Engine;
-use crate::kernel::scalar::Portable;
-use crate::kernel::{CodeRows, ScanKernel, gamma};
+use crate::kernel::scalar::{self, Portable};
+use crate::kernel::{BitQuery, BitRows, CodeRows, ROWS, ScanKernel, gamma};
 use crate::metric::{Metric, norm};
-use crate::rows::{Positions, Rows};
+use crate::rows::{Positions, Rows, remove_rows};
 use crate::topk::Neighbor;
 
 /// A small generator of numbers, the same on every machine (PCG-like, not for anything but tests).
@@ -76,6 +76,10 @@ impl ScanKernel for OnCodes {
     }
 
     fn has_fast_i8(&self) -> bool {
+        true
+    }
+
+    fn has_fast_bits(&self) -> bool {
         true
     }
 
@@ -226,6 +230,11 @@ macro_rules! __index_suite {
         }
 
         #[test]
+        fn index_meets_a_recall_target() {
+            $crate::testkit::index_meets_a_recall_target(&$engine);
+        }
+
+        #[test]
         fn index_removes_rows_and_closes_up() {
             $crate::testkit::index_removes(&$engine);
         }
@@ -316,6 +325,35 @@ pub fn kernel_is_exact_on_codes(kernel: &dyn ScanKernel) {
                 }
             }
         }
+    }
+}
+
+/// Bounds of rows and of blocks: see [`ScanKernel::bounds`].
+pub type Bounds<'a> = &'a dyn Fn(&BitQuery, BitRows<'_>, &mut [f32], &mut [f32]);
+
+/// Bounds by 1-bit codes are those of the portable kernel, to the bit, for every number of dimensions and blocks.
+///
+/// # Panics
+/// If they are not.
+pub fn kernel_bounds_as_the_portable_one(bounds: Bounds<'_>) {
+    let mut random = Generator::new(77);
+    for dim in (16..700).step_by(16).chain([1024, 4096, 8192]) {
+        let blocks = 1 + random.below(4);
+        let tables = (0..dim / 4).map(|_| std::array::from_fn(|_| random.below(32) as u8)).collect();
+        let query = BitQuery::new(tables, 0.37, -5.0 * random.float());
+        let groups: Vec<[u8; 16]> =
+            (0..blocks * dim / 4).map(|_| std::array::from_fn(|_| random.bits() as u8)).collect();
+        let factors = random.floats(blocks * ROWS);
+        let mut terms = random.floats(blocks * ROWS);
+        terms[blocks * ROWS - 1] = f32::NEG_INFINITY;
+        let rows = BitRows::new(&groups, &factors, &terms);
+        let run = |bounds: Bounds<'_>| {
+            let (mut out, mut best) = (vec![0.0; blocks * ROWS], vec![0.0; blocks]);
+            bounds(&query, rows, &mut out, &mut best);
+            out.into_iter().chain(best).map(f32::to_bits).collect::<Vec<_>>()
+        };
+        let portable = run(&|query, rows, out, best| scalar::bounds(query, rows, out, best));
+        assert_eq!(run(bounds), portable, "{dim} dimensions, {blocks} blocks");
     }
 }
 
@@ -514,6 +552,51 @@ pub fn index_survives_extremes(engine: &dyn Engine) {
                     assert_eq!(positions(&alone), positions(&expected), "{context}");
                 }
             }
+        }
+    }
+}
+
+/// A search to a recall target finds as many of the true neighbours as it was asked to, with their scores, also after rows came and went.
+///
+/// # Panics
+/// If it does not.
+pub fn index_meets_a_recall_target(engine: &dyn Engine) {
+    let (count, dim, k, recall) = (6000, 64, 10, 0.95);
+    let mut random = Generator::new(71);
+    let centers = random.floats(200 * dim);
+    let mut data = Vec::with_capacity(count * dim);
+    for _ in 0..count {
+        let center = random.below(200) * dim;
+        data.extend(centers[center..center + dim].iter().map(|x| x + 0.5 + 0.5 * random.float()));
+    }
+    for metric in [Metric::L2, Metric::InnerProduct, Metric::Cosine] {
+        let mut data = data.clone();
+        let mut index = engine.create("Flat", dim, metric).expect("create");
+        let rows = Rows::new(&data, dim).expect("whole rows");
+        index.append(rows.slice(0..count - 100)).expect("append");
+        index.search_approximately(rows.slice(0..1), k, None, recall).expect("search");
+        index.append(rows.slice(count - 100..count)).expect("append");
+        let gone = Positions::try_filter(count, |p| Ok::<_, ()>(p % 11 == 0)).expect("positions");
+        index.remove(&gone).expect("remove");
+        remove_rows(&mut data, dim, &gone);
+        let rows = Rows::new(&data, dim).expect("whole rows");
+        let most = Positions::try_filter(rows.len(), |p| Ok::<_, ()>(p % 3 > 0)).expect("positions");
+        let few = Positions::try_filter(rows.len(), |p| Ok::<_, ()>(p % 100 == 0)).expect("positions");
+        let queries = rows.slice(rows.len() - 30..rows.len());
+        for among in [None, Some(&most), Some(&few)] {
+            let found = index.search_approximately(queries, k, among, recall).expect("search");
+            let mut hits = 0;
+            for (query, found) in queries.iter().zip(&found) {
+                let expected = brute_force(metric, rows, query, k, among);
+                assert_eq!(found.len(), k, "{metric}");
+                assert!(found.is_sorted_by(|a, b| Neighbor::order(metric, a, b).is_lt()), "{metric}");
+                for hit in found {
+                    assert!(among.is_none_or(|among| among.contains(hit.position)), "{metric}");
+                    assert_eq!(*hit, Neighbor::scored(metric, query, rows.row(hit.position), hit.position));
+                    hits += usize::from(expected.contains(hit));
+                }
+            }
+            assert!(hits as f32 >= recall * (30 * k) as f32, "{metric}: {hits} of {}", 30 * k);
         }
     }
 }

@@ -24,6 +24,13 @@ impl CodeKernel {
         avx512::There::detect().map(Self::Avx512).or_else(|| avx2::There::detect().map(Self::Avx2))
     }
 
+    /// All of this machine.
+    #[cfg(test)]
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        let avx2 = avx2::There::detect().expect("this test needs AVX2");
+        [Self::Avx2(avx2)].into_iter().chain(avx512::There::detect().map(Self::Avx512))
+    }
+
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Avx512(_) => "avx512",
@@ -346,9 +353,7 @@ mod tests {
     /// Every instruction set that this machine has; a machine without AVX2 fails this test rather than passing it by doing nothing.
     #[test]
     fn codes_are_summed_exactly_by_every_instruction_set_of_this_machine() {
-        let avx2 = avx2::There::detect().expect("this test needs AVX2");
-        let avx512 = avx512::There::detect().map(CodeKernel::Avx512);
-        for kernel in [CodeKernel::Avx2(avx2)].into_iter().chain(avx512) {
+        for kernel in CodeKernel::all() {
             twindex_core::testkit::kernel_is_exact_on_codes(&kernel);
         }
     }

@@ -3,6 +3,8 @@
 //! `cargo bench -p twindex --bench search` measures them against each other and against reading the rows at all.
 
 #[cfg(target_arch = "x86_64")]
+mod bits;
+#[cfg(target_arch = "x86_64")]
 mod codes;
 
 use std::sync::Arc;
@@ -14,7 +16,7 @@ use twindex_core::Rows;
 #[cfg(feature = "faiss")]
 use twindex_core::kernel::assert_shapes;
 use twindex_core::kernel::scalar::Portable;
-use twindex_core::kernel::{CodeRows, Coded, ScanKernel, Sieve, encode};
+use twindex_core::kernel::{BitQuery, BitRows, CodeRows, Coded, ScanKernel, Sieve, encode};
 
 /// Variables that turn AVX2, and everything above it, off when they are set to anything but nothing or `0`: LangChain's, and
 /// ours. The BLAS library that FAISS multiplies batches with chooses for itself (`OPENBLAS_CORETYPE`).
@@ -169,6 +171,21 @@ impl ScanKernel for Native {
             #[cfg(target_arch = "x86_64")]
             Codes::Own(kernel) => kernel.sift(sieve, products, scales, norms, any),
             _ => sieve.sift(products, scales, norms, any),
+        }
+    }
+
+    fn has_fast_bits(&self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        return matches!(self.codes, Codes::Own(_));
+        #[cfg(not(target_arch = "x86_64"))]
+        false
+    }
+
+    fn bounds(&self, query: &BitQuery, rows: BitRows<'_>, bounds: &mut [f32], best: &mut [f32]) {
+        match self.codes {
+            #[cfg(target_arch = "x86_64")]
+            Codes::Own(kernel) => bits::bounds(kernel, query, rows, bounds, best),
+            _ => Portable.bounds(query, rows, bounds, best),
         }
     }
 

@@ -25,6 +25,9 @@ use timing::{Compared, compare, median, stream, time};
 pub const K: usize = 10;
 /// Queries whose answers are compared with a full scan by the portable kernel.
 const CHECKED: usize = 24;
+/// What is asked of approximate searches, and of how many it is measured.
+const RECALL: f32 = 0.99;
+const RECALLED: usize = 200;
 /// Different queries in the timed rounds.
 const ROUNDS: usize = 60;
 
@@ -177,6 +180,48 @@ async fn measure_metric(
         outcome.report(&format!("{name}_{queries}_faiss_to_exact"), &words, compared, Some(floor));
     }
     measure_floors(data, metric, &store, outcome);
+    measure_approximate(data, metric, &store, &mut index, outcome).await?;
+    Ok(())
+}
+
+/// One query that may miss a little, against FAISS and against the exact search, and what it finds.
+async fn measure_approximate(
+    data: &Data,
+    metric: Metric,
+    store: &VectorStore,
+    index: &mut impl faiss::Index,
+    outcome: &mut Outcome,
+) -> Result<(), twindex::Error> {
+    let name = short(metric);
+    let options = || SearchOptions::new().k(K).recall(RECALL);
+    let (mut hits, mut of) = (0, 0);
+    for query in 0..RECALLED {
+        let exact = store.similarity_search_with_score_by_vector(data.query(query), K).await?;
+        let found = store.similarity_search_with_score_by_vector(data.query(query), options()).await?;
+        of += exact.len();
+        // A hit has the same score as in the exact search, or is none.
+        hits += found.iter().filter(|hit| exact.contains(hit)).count();
+    }
+    let recall = hits as f64 / of as f64;
+    outcome.checked += RECALLED;
+    if recall < f64::from(RECALL) {
+        outcome.faults.push(format!("{metric}: recall@{K} is {recall}, not {RECALL}"));
+    }
+    let words = format!("{name}, recall@{K} of {RECALLED} queries that asked for {RECALL}");
+    println!("{words:64} {:>13} {recall:>10.4}", "");
+    outcome.put(format!("{name}_recall"), recall);
+    let search = |round| {
+        black_box(wait(store.similarity_search_with_score_by_vector(data.query(round), options()))).ok();
+    };
+    let faiss = |round| _ = black_box(index.search(data.query(round), K));
+    let words = format!("{name}, one query: FAISS IndexFlat.search / ours at that recall");
+    let compared = compare(ROUNDS, faiss, search);
+    outcome.report(&format!("{name}_1_faiss_to_approximate"), &words, compared, Some(30.0));
+    let exact = |round| {
+        black_box(wait(store.similarity_search_with_score_by_vector(data.query(round), K))).ok();
+    };
+    let words = format!("{name}, one query: ours exact / ours at that recall");
+    outcome.report(&format!("{name}_1_exact_to_approximate"), &words, compare(ROUNDS, exact, search), None);
     Ok(())
 }
 

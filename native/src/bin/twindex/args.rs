@@ -345,6 +345,10 @@ pub(crate) struct SearchArgs {
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub(crate) score_threshold: Option<f32>,
 
+    /// Search approximately, which is faster: each of the best is found with this probability, such as 0.99. For Flat indexes
+    #[arg(long, value_name = "X", conflicts_with = "mmr")]
+    pub(crate) recall: Option<f32>,
+
     /// Scores from 0 to 1, higher is better, by LangChain's formulas; --score-threshold is one too then
     #[arg(long, conflicts_with = "mmr")]
     pub(crate) relevance: bool,

@@ -150,6 +150,7 @@ async fn answers(
     let mut options = SearchOptions::new().k(args.k);
     options.filter = filter;
     options.score_threshold = args.score_threshold;
+    options.recall = args.recall;
     if !args.relevance {
         return Ok(store.similarity_search_batch_by_vector(&vectors, options).await?);
     }
