@@ -3,6 +3,7 @@
 import { VectorStoreError } from './error.mjs';
 import { describe, isPlainObject, warn } from './glue-support.mjs';
 import { Connection } from './rpc-client.mjs';
+import { Slices } from './rpc-slices.mjs';
 import { isResponse } from './rpc-values.mjs';
 
 /** @typedef {import('./rpc-client.mjs').Functions} Functions */
@@ -27,11 +28,16 @@ import { isResponse } from './rpc-values.mjs';
  * @typedef {{ source?: unknown, awaited?: () => Promise<unknown> }} Source
  */
 
-/** The worker that all stores share. It is started when it is first needed, and again after it was lost. */
+/**
+ * The worker that all stores share, and those that stores in several workers have beside it. Each is started
+ * when it is first needed, and again after it was lost.
+ */
 export class Shared {
   #platform;
   /** @type {Connection | undefined} */
   #connection;
+  /** @type {Connection[]} */
+  #others = [];
   /** @type {Connection | undefined} */
   #loaded;
   /** What the module was loaded from, for a worker that takes the place of this one. @type {unknown} */
@@ -61,6 +67,24 @@ export class Shared {
   }
 
   /**
+   * Workers beside the one that is there.
+   *
+   * @param {number} count
+   */
+  others(count) {
+    for (let at = 0; at < count; at++) {
+      if (!this.#others[at] || this.#others[at].failed) this.#others[at] = this.#another();
+    }
+    return this.#others.slice(0, count);
+  }
+
+  #another() {
+    const connection = new Connection(this.#start(this.#nextWorker));
+    this.#loadFrom(connection, this.#source).catch(() => {});
+    return connection;
+  }
+
+  /**
    * See `worker.d.ts`.
    *
    * @param {unknown} source
@@ -81,7 +105,8 @@ export class Shared {
   }
 
   async terminate() {
-    await this.#connection?.fail('the worker was terminated');
+    const all = [this.#connection, ...this.#others];
+    await Promise.all(all.map((connection) => connection?.fail('the worker was terminated')));
   }
 
   /**
@@ -112,6 +137,17 @@ export class Shared {
    * @param {unknown} source
    */
   async #load(connection, source) {
+    await this.#loadFrom(connection, source);
+    // Later calls have done nothing.
+    if (this.#loaded !== connection) this.#source = source ?? this.#source;
+    this.#loaded = connection;
+  }
+
+  /**
+   * @param {Connection} connection
+   * @param {unknown} source
+   */
+  async #loadFrom(connection, source) {
     /** @type {Source} */
     let given = { source };
     if (typeof source === 'string' || source instanceof URL) {
@@ -124,9 +160,6 @@ export class Shared {
       given = { awaited: () => response.then((value) => (isResponse(value) ? value.clone() : value)) };
     }
     await connection.call({ method: 'init', args: [given] });
-    // Later calls have done nothing.
-    if (this.#loaded !== connection) this.#source = source ?? this.#source;
-    this.#loaded = connection;
   }
 }
 
@@ -148,7 +181,7 @@ export function classOver(shared) {
 
     /**
      * @param {symbol} token
-     * @param {Connection} connection
+     * @param {Connection | Slices} connection
      * @param {number} target
      * @param {Functions} functions
      */
@@ -172,14 +205,20 @@ export function classOver(shared) {
      * @param {boolean} [take]
      */
     static async #make(method, args, embeddingsAt, take = false) {
+      const { options, workers } = spreading(args[embeddingsAt + 1]);
       const connection = shared.connection();
       const given = [...args];
-      given[embeddingsAt] = methodsOf(args[embeddingsAt]);
-      given[embeddingsAt + 1] = withWarnings(args[embeddingsAt + 1]);
+      const embeddings = (given[embeddingsAt] = methodsOf(args[embeddingsAt]));
+      given[embeddingsAt + 1] = withWarnings(options);
       /** @type {Functions} */
       const functions = new Map();
       const target = await connection.call({ method, args: given, functions, take });
-      return new VectorStore(TOKEN, connection, target, functions);
+      if (workers === 1) return new VectorStore(TOKEN, connection, target, functions);
+      const slices = await Slices.of(
+        { connection, target, functions },
+        { others: (count) => shared.others(count), workers, embeddings, signal: signalOf(options) },
+      );
+      return new VectorStore(TOKEN, slices, 0, functions);
     }
 
     /** @param {unknown[]} args */
@@ -580,6 +619,27 @@ function withFields(args, at) {
 }
 
 const FIELDS = ['pageContent', 'metadata', 'id'];
+
+/**
+ * In how many workers a store is to be, and its options without that one.
+ *
+ * @param {any} options
+ */
+function spreading(options) {
+  if (!isPlainObject(options) || !Object.hasOwn(options, 'workers')) return { options, workers: 1 };
+  const { workers, ...rest } = /** @type {Record<string, unknown>} */ (options);
+  if (workers === undefined || workers === null) return { options: rest, workers: 1 };
+  if (typeof workers !== 'number' || !Number.isInteger(workers) || workers < 1 || workers > MOST_WORKERS) {
+    throw new VectorStoreError(
+      `option workers: expected a whole number from 1 to ${MOST_WORKERS}, got ${describe(workers)}`,
+      'invalid_option',
+    );
+  }
+  return { options: rest, workers };
+}
+
+/** More than machines have cores; each takes memory before it has anything. */
+const MOST_WORKERS = 256;
 
 /**
  * Whether the memory of what is given may be taken, and the arguments without that option.
