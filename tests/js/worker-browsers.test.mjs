@@ -57,10 +57,11 @@ for (const name of /** @type {const} */ (['chromium', 'firefox'])) {
       return { site, page, outcome: await page.outcome() };
     }
 
-    test('100,000 vectors give the same answers in a worker, and the page goes on', async (t) => {
+    test('100,000 vectors give the same answers in a worker and in three, and the page goes on', async (t) => {
       const { outcome } = await outcomeOf(t, 'large');
-      const { main, worker, detached } = outcome.answers;
+      const { main, worker, slices, detached } = outcome.answers;
       assert.deepEqual(worker, main);
+      assert.deepEqual(slices, main);
       assert.deepEqual(main.single[0], ['d5', 0]);
       assert.deepEqual(
         main.batch.map((/** @type {any} */ [[id]]) => id),

@@ -3,7 +3,7 @@
  * the calling thread.
  *
  * The names, methods, answers and errors are those of `twindex`; what differs is said here. All stores share
- * one worker, which starts when it is first needed; in Node it keeps the process alive only while calls wait.
+ * one worker, unless told otherwise, which starts when it is first needed; in Node it keeps the process alive only while calls wait.
  * What is passed in is copied, unless `transfer` gives it away; what comes out is handed over without a copy
  * where it is bytes or vectors.
  *
@@ -85,6 +85,25 @@ export interface TransferOptions {
   transfer?: boolean | undefined;
 }
 
+/** For calls that make a store. */
+export interface WorkersOptions {
+  /**
+   * In how many workers the store is held, each with a slice of its documents: from 1 to 256, and 1 unless
+   * told. Searches then use as many cores, and give the same hits, scores and order.
+   *
+   * Such a store is for searching. It answers `similaritySearch`, those of its kind with a vector, with scores
+   * and in a batch, and whatever reads: `getByIds`, `ids`, `getVectors`, `serialize`, `save` and so on. All that
+   * would change it is refused with `unsupported_by_index`, and so are maximal marginal relevance, relevance
+   * scores, `search` and retrievers, and an index that is not flat. The bytes of `info` are
+   * those of the slices together.
+   *
+   * The store is whole in the first worker while it is made, saved or serialized: that worker needs memory for
+   * twice the store then. Workers beside the first are started as the package starts its own, or from the URL
+   * that `init` was given; a running worker that it was given is the first only.
+   */
+  workers?: number | undefined;
+}
+
 /** The store of `twindex`, in a worker. */
 export interface VectorStore extends Omit<MainVectorStore, 'addVectors' | 'upsertVectors' | 'mergeFrom'> {}
 
@@ -103,21 +122,21 @@ export class VectorStore {
   private readonly isInWorker: true;
 
   /** An empty store. */
-  static create(embeddings?: Embeddings | null, options?: StoreOptions): Promise<VectorStore>;
+  static create(embeddings?: Embeddings | null, options?: StoreOptions & WorkersOptions): Promise<VectorStore>;
 
   /** A store of texts, with one metadata object for each, or one for all. */
   static fromTexts(
     texts: readonly string[],
     metadatas: readonly (object | null | undefined)[] | object | null | undefined,
     embeddings: Embeddings,
-    options?: StoreOptions & AddOptions,
+    options?: StoreOptions & AddOptions & WorkersOptions,
   ): Promise<VectorStore>;
 
   /** A store of documents. */
   static fromDocuments(
     documents: readonly DocumentInput[],
     embeddings: Embeddings,
-    options?: StoreOptions & AddOptions,
+    options?: StoreOptions & AddOptions & WorkersOptions,
   ): Promise<VectorStore>;
 
   /** A store of documents whose vectors are there already. */
@@ -125,28 +144,28 @@ export class VectorStore {
     vectors: Vectors,
     documents: readonly DocumentInput[],
     embeddings?: Embeddings | null,
-    options?: StoreOptions & AddVectorsOptions & TransferOptions,
+    options?: StoreOptions & AddVectorsOptions & TransferOptions & WorkersOptions,
   ): Promise<VectorStore>;
 
   /** A store from the bytes of `serialize`, of either class, or from a file that the native library wrote. */
   static deserialize(
     bytes: Uint8Array | ArrayBuffer | Blob | Response,
     embeddings?: Embeddings | null,
-    options?: OpenOptions & TransferOptions,
+    options?: OpenOptions & TransferOptions & WorkersOptions,
   ): Promise<VectorStore>;
 
   /** What LangChain saved, or FAISS: see the store of `twindex`. The files are read and searched in the worker. */
   static fromLangChain(
     files: Files,
     embeddings?: Embeddings | null,
-    options?: LangChainOptions,
+    options?: LangChainOptions & WorkersOptions,
   ): Promise<VectorStore>;
 
   /** A store saved under a name, by either class: `file_not_found` if there is none. */
   static load(
     name: string,
     embeddings?: Embeddings | null,
-    options?: OpenOptions & StorageOptions,
+    options?: OpenOptions & StorageOptions & WorkersOptions,
   ): Promise<VectorStore>;
 
   /** The names of the stores saved, sorted. */
@@ -202,7 +221,7 @@ export interface WorkerOptions {
 export function init(source?: WasmSource, options?: WorkerOptions): Promise<void>;
 
 /**
- * Ends the worker, and all stores in it. Calls under way reject with `worker_failed`; the next call of {@link
+ * Ends the worker, with those beside it, and all stores in them. Calls under way reject with `worker_failed`; the next call of {@link
  * VectorStore} starts another.
  */
 export function terminate(): Promise<void>;

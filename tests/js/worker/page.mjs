@@ -47,22 +47,28 @@ async function longestGap(work) {
 const scores = (hits) => hits.map(([{ id }, score]) => [id, score]);
 
 const parts = {
-  /** The same searches in both classes, and how long this thread is held up by each. */
+  /** The same searches in both classes, and in several workers, and how long this thread is held up by each. */
   async large() {
     const { vectors, documents } = large();
     const queries = [5, 50_000, 99_999].map((row) => vectors.slice(row * DIM, (row + 1) * DIM));
     const gaps = {};
     const answers = {};
-    for (const [name, { VectorStore }] of Object.entries({ main, worker })) {
+    const where = { main, worker, slices: worker };
+    for (const [name, { VectorStore }] of Object.entries(where)) {
       const gap = async (what, work) => {
         const { longest, result } = await longestGap(work);
         gaps[`${name} ${what}`] = longest;
         return result;
       };
       const given =
-        name === 'worker' ? { vectors: vectors.slice(), transfer: { transfer: true } } : { vectors };
+        name === 'main'
+          ? { vectors }
+          : {
+              vectors: vectors.slice(),
+              options: { transfer: true, workers: name === 'slices' ? 3 : 1 },
+            };
       const store = await gap('fromVectors', () =>
-        VectorStore.fromVectors(given.vectors, documents, null, { dim: DIM, ...given.transfer }),
+        VectorStore.fromVectors(given.vectors, documents, null, { dim: DIM, ...given.options }),
       );
       answers[name] = {
         single: scores(await gap('search', () => store.similaritySearchVectorWithScore(queries[0], 5))),
@@ -82,7 +88,7 @@ const parts = {
         ),
         bytes: (await gap('serialize', () => store.serialize())).length,
       };
-      if (name === 'worker') answers.detached = given.vectors.length === 0;
+      if (name !== 'main') answers.detached = given.vectors.length === 0;
       store.free();
     }
     return { gaps, answers };

@@ -62,7 +62,7 @@ export function numbered(count, first = 0) {
  * @template {Main | InWorker} T
  * @param {T} twindex
  * @param {number} count
- * @param {import('../../../wasm/js/index.js').StoreOptions} [options]
+ * @param {import('../../../wasm/js/index.js').StoreOptions & import('../../../wasm/js/worker.js').WorkersOptions} [options]
  * @returns {Promise<Awaited<ReturnType<T['VectorStore']['create']>>>}
  */
 export async function storeOf({ VectorStore }, count, options) {

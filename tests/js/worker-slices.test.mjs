@@ -1,0 +1,272 @@
+// @ts-check
+/** Stores in several workers, in Node: they answer as one in one worker does, which the other tests are of. */
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+
+import { embeddings, errorOf, idsOf, isError, numbered, storeOf, worker } from './worker/twindex.mjs';
+
+/** @typedef {import('../../wasm/js/worker.js').VectorStore} Store */
+
+const { VectorStore } = worker;
+
+const IVF = new URL('../data/fixtures/langchain/custom_ivf/', import.meta.url);
+
+const DIM = 48;
+const COUNT = 3_000;
+
+/** Whole numbers, of which many rows are equal, so that equal scores lie in every slice. */
+function rows() {
+  let state = 11;
+  const next = () => (state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0) >>> 24;
+  const few = Array.from({ length: 40 }, () => Array.from({ length: DIM }, () => (next() % 9) - 4));
+  const vectors = new Float32Array(COUNT * DIM);
+  for (let row = 0; row < COUNT; row++) {
+    vectors.set(row % 3 === 0 ? few[row % few.length] : few[0].map(() => next() - 128), row * DIM);
+  }
+  const documents = Array.from({ length: COUNT }, (_, i) => ({
+    pageContent: `text ${i}`,
+    id: `d${i}`,
+    metadata: { i, part: i % 7 },
+  }));
+  return { vectors, documents, queries: few.slice(0, 5) };
+}
+
+/** Calls whose answers are to be equal to the last bit. @type {Record<string, (store: Store, queries: number[][]) => Promise<unknown>>} */
+const CALLS = {
+  'the best few': (store, [query]) => store.similaritySearchVectorWithScore(query),
+  'many, with equal scores': (store, [query]) => store.similaritySearchVectorWithScore(query, 500),
+  'more than there are': (store, [, query]) => store.similaritySearchVectorWithScore(query, COUNT + 1),
+  'documents alone': (store, [, query]) => store.similaritySearchByVector(query, { k: 90 }),
+  'a filter object': (store, [query]) =>
+    store.similaritySearchVectorWithScore(query, { k: 50, filter: { part: 3, i: { $lt: 2_000 } } }),
+  'a filter function': (store, [query]) =>
+    store.similaritySearchVectorWithScore(query, 50, ({ metadata }) => Number(metadata.i) > 2_500),
+  'a threshold': (store, [query]) =>
+    store.similaritySearchVectorWithScore(query, { k: 70, scoreThreshold: 0.5 }),
+  'many queries': (store, queries) => store.similaritySearchBatch(queries, 60),
+  'no queries': (store) => store.similaritySearchBatch([]),
+  'a text': (store) => store.similaritySearchWithScore('soup', 30),
+  'texts': (store) => store.similaritySearchBatch(['soup', 'fork', 'soup'], 30),
+  'documents of ids': (store) => store.getByIds(['d2999', 'd0', 'nowhere', 'd1500', 'd0']),
+  'a vector': (store) => store.getVector('d1700'),
+  'all vectors': (store) => store.getVectors(),
+  'ids': (store) => store.ids(),
+  'the count': (store) => store.count(),
+  'what it is': async (store) => ({ ...(await store.info()), vectorBytes: 0, documentBytes: 0 }),
+  'bytes': (store) => store.serialize(),
+  'smaller bytes': (store) => store.serialize({ vectors: 'i8' }),
+  'the loss of smaller bytes': (store) => store.vectorLoss('f16'),
+  'an iteration': async (store) => {
+    const documents = [];
+    for await (const document of store) documents.push(document);
+    return documents;
+  },
+  'LangChain’s files': (store) => store.toLangChain(),
+  'an import report': (store) => store.importReport(),
+};
+
+/** Calls that are refused as a store in one worker refuses them. @type {Record<string, (store: Store) => Promise<unknown>>} */
+const WRONG = {
+  'no document asked for': (store) => store.similaritySearchByVector(new Float32Array(DIM), 0),
+  'a short vector': (store) => store.similaritySearchByVector([1, 2]),
+  'a filter that is none': (store) =>
+    store.similaritySearchByVector(new Float32Array(DIM), 3, /** @type {any} */ ({ i: { $near: 1 } })),
+  'an unknown option': (store) =>
+    store.similaritySearchByVector(new Float32Array(DIM), /** @type {any} */ ({ many: 3 })),
+  'an unknown id': (store) => store.getVector('nowhere'),
+  'ids that are none': (store) => store.getByIds(/** @type {any} */ (7)),
+  'a loss in no encoding': (store) => store.vectorLoss(/** @type {any} */ ('f8')),
+};
+
+for (const options of /** @type {const} */ ([
+  { distanceStrategy: 'EUCLIDEAN_DISTANCE' },
+  { distanceStrategy: 'MAX_INNER_PRODUCT' },
+  { distanceStrategy: 'COSINE' },
+  { distanceStrategy: 'MAX_INNER_PRODUCT', normalizeL2: true },
+])) {
+  describe(`${JSON.stringify(options)}: three workers answer as one`, () => {
+    const { vectors, documents, queries } = rows();
+    /** @type {Store} */
+    let one;
+    /** @type {Store} */
+    let three;
+    before(async () => {
+      const byLetters = {
+        embedDocuments: () => [],
+        embedQuery: (/** @type {string} */ text) => queries[text.length % queries.length],
+      };
+      [one, three] = await Promise.all(
+        [1, 3].map((workers) =>
+          VectorStore.fromVectors(vectors, documents, byLetters, { dim: DIM, workers, ...options }),
+        ),
+      );
+    });
+    after(() => [one, three].forEach((store) => store.free()));
+
+    for (const [what, call] of Object.entries(CALLS)) {
+      test(what, async () => assert.deepEqual(await call(three, queries), await call(one, queries)));
+    }
+    for (const [what, call] of Object.entries(WRONG)) {
+      test(what, async () => {
+        const { code, message } = await errorOf(call(one));
+        assert.deepEqual(await errorOf(call(three)).then((error) => [error.code, error.message]), [code, message]);
+      });
+    }
+  });
+}
+
+test('every way to a store takes workers', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'twindex-slices-'));
+  t.after(() => rm(directory, { recursive: true }));
+  const texts = ['a spoon for soup', 'a fork', 'soup of the day', 'forks and spoons', 'of'];
+  const documents = texts.map((pageContent, i) => ({ pageContent, id: `${i}`, metadata: {} }));
+  const whole = await VectorStore.fromDocuments(documents, embeddings);
+  const bytes = await whole.serialize();
+  const expected = await whole.similaritySearchWithScore('soup', 3);
+  const ids = idsOf(documents);
+  const workers = 2;
+  const made = {
+    fromTexts: await VectorStore.fromTexts(texts, {}, embeddings, { ids, workers }),
+    fromDocuments: await VectorStore.fromDocuments(documents, embeddings, { workers }),
+    deserialize: await VectorStore.deserialize(bytes, embeddings, { workers }),
+  };
+  await made.deserialize.save('cutlery', { directory });
+  const load = await VectorStore.load('cutlery', embeddings, { directory, workers });
+  for (const [way, store] of Object.entries({ ...made, load })) {
+    assert.deepEqual(await store.similaritySearchWithScore('soup', 3), expected, way);
+    assert.deepEqual(await store.serialize(), bytes, way);
+  }
+});
+
+test('a store with fewer documents than workers, or none, answers too', async () => {
+  for (const count of [0, 1, 2]) {
+    const [one, many] = await Promise.all([1, 5].map((workers) => storeOf(worker, count, { workers })));
+    assert.deepEqual(
+      await many.similaritySearchVectorWithScore([0, 1], 4),
+      await one.similaritySearchVectorWithScore([0, 1], 4),
+    );
+    assert.deepEqual(await many.serialize(), await one.serialize());
+  }
+});
+
+test('a query is embedded once for all workers, and its error is the very one', async () => {
+  /** @type {string[]} */
+  const asked = [];
+  const reason = new Error('no model');
+  const counting = {
+    ...embeddings,
+    embedQuery: async (/** @type {string} */ text) => {
+      asked.push(text);
+      if (text === 'bad') throw reason;
+      return [1, 1, 1];
+    },
+  };
+  const store = await VectorStore.fromTexts(['a', 'b', 'c', 'd'], {}, counting, { workers: 3 });
+  await store.similaritySearch('soup', 2);
+  await store.similaritySearch('soup', 2);
+  await assert.rejects(store.similaritySearch('bad', 2), isError('embeddings_custom', { cause: reason }));
+  assert.deepEqual(asked, ['soup', 'soup', 'bad']);
+});
+
+test('a filter function sees every document once, and its error is the very one', async () => {
+  const store = await storeOf(worker, 100, { workers: 3 });
+  /** @type {string[]} */
+  const seen = [];
+  await store.similaritySearchByVector([0, 1], 3, ({ id }) => seen.push(id) > 0);
+  assert.deepEqual(seen.toSorted(), idsOf(numbered(100).documents).toSorted());
+  const reason = new Error('no opinion');
+  const filter = () => {
+    throw reason;
+  };
+  await assert.rejects(
+    store.similaritySearchByVector([0, 1], 3, filter),
+    isError('callable_filter_raised', { cause: reason }),
+  );
+});
+
+/** What such a store does not do. @type {Record<string, (store: Store) => Promise<unknown>>} */
+const REFUSED = {
+  addTexts: (store) => store.addTexts(['x']),
+  addDocuments: (store) => store.addDocuments([{ pageContent: 'x' }]),
+  addVectors: (store) => store.addVectors([[1, 2]], [{ pageContent: 'x' }]),
+  upsert: (store) => store.upsert([{ pageContent: 'x', id: 'd0' }]),
+  upsertVectors: (store) => store.upsertVectors([[1, 2]], [{ pageContent: 'x', id: 'd0' }]),
+  delete: (store) => store.delete({ ids: ['d0'] }),
+  setSearchParameter: (store) => store.setSearchParameter('nprobe', 1),
+  search: (store) => store.search('x', 'mmr'),
+  asRetriever: (store) => store.asRetriever(),
+  maxMarginalRelevanceSearchByVector: (store) => store.maxMarginalRelevanceSearchByVector([0, 1]),
+  similaritySearchWithRelevanceScores: (store) => store.similaritySearchWithRelevanceScores('x'),
+};
+
+test('what several workers cannot do is refused by name, and changes nothing', async () => {
+  const store = await storeOf(worker, 10, { workers: 2 });
+  const bytes = await store.serialize();
+  for (const [method, call] of Object.entries(REFUSED)) {
+    await assert.rejects(call(store), isError('unsupported_by_index', { message: new RegExp(`^${method}: `) }));
+  }
+  await assert.rejects(store.mergeFrom(await storeOf(worker, 1)), isError('invalid_argument'));
+  assert.deepEqual(await store.serialize(), bytes);
+});
+
+test('an index that is not flat is refused', async () => {
+  const files = Object.fromEntries(['index.faiss', 'index.pkl'].map((name) => [name, readFileSync(new URL(name, IVF))]));
+  const [one, many] = [1, 2].map((workers) => VectorStore.fromLangChain(files, null, { workers }));
+  assert.match((await (await one).info()).kind, /IVF/);
+  await assert.rejects(many, isError('unsupported_by_index', { message: /IVF/ }));
+});
+
+test('a store in one worker takes in the bytes of one in several', async () => {
+  const store = await VectorStore.create();
+  const sliced = await storeOf(worker, 10, { workers: 3 });
+  await assert.rejects(store.mergeFrom(sliced), isError('invalid_argument', { message: /serialize/ }));
+  await store.mergeFrom(await VectorStore.deserialize(await sliced.serialize()));
+  assert.equal(await store.count(), 10);
+});
+
+test('workers is a whole number from 1', async () => {
+  for (const workers of [0, -1, 1.5, NaN, 257, '2', {}]) {
+    await assert.rejects(
+      VectorStore.create(null, /** @type {any} */ ({ workers })),
+      isError('invalid_option', { message: /workers/ }),
+    );
+  }
+  for (const workers of [1, undefined, null]) {
+    const store = await VectorStore.fromVectors([[1]], [{ pageContent: 'a' }], null, /** @type {any} */ ({ workers }));
+    await store.addVectors([[2]], [{ pageContent: 'b' }]);
+    assert.equal(await store.count(), 2);
+  }
+});
+
+test('a signal ends a search, and the making of a store', async () => {
+  const store = await storeOf(worker, 1_000, { workers: 3 });
+  const controller = new AbortController();
+  const filter = () => (controller.abort('enough'), true);
+  const { signal } = controller;
+  assert.equal(await errorOf(store.similaritySearchByVector([0, 1], { filter, signal })), 'enough');
+  assert.equal((await store.similaritySearchByVector([0, 1], 3)).length, 3);
+  const making = new AbortController();
+  const { vectors, documents } = numbered(5_000);
+  const made = VectorStore.fromVectors(vectors, documents, null, { dim: 2, workers: 2, signal: making.signal });
+  making.abort('no more');
+  assert.equal(await errorOf(made), 'no more');
+});
+
+test('a freed store, and one whose workers ended, say so', async () => {
+  const [freed, store] = await Promise.all([1, 2].map(() => storeOf(worker, 10, { workers: 2 })));
+  const pending = freed.similaritySearchByVector([0, 1], 3);
+  freed.free();
+  freed.free();
+  assert.equal((await pending).length, 3);
+  await assert.rejects(freed.count(), isError('store_freed'));
+  assert.equal(await store.count(), 10);
+  await worker.terminate();
+  await assert.rejects(store.count(), isError('worker_failed'));
+  await assert.rejects(store.getVector('d0'), isError('worker_failed'));
+  assert.equal(await (await storeOf(worker, 10, { workers: 2 })).count(), 10);
+});
