@@ -154,6 +154,24 @@ test('a store with fewer documents than workers, or none, answers too', async ()
   }
 });
 
+test('scores that are infinite or no numbers come in the order that one worker gives them', async () => {
+  const huge = 3e38;
+  const numbers = [[huge, -huge], [1, 1], [-huge, -huge], [huge, huge], [0, -0], [-huge, huge], [huge, -huge], [1, 1]];
+  const documents = numbers.map((_, i) => ({ pageContent: '', id: `${i}` }));
+  for (const distanceStrategy of /** @type {const} */ (['EUCLIDEAN_DISTANCE', 'MAX_INNER_PRODUCT'])) {
+    const [one, many] = await Promise.all(
+      [1, 4].map((workers) => VectorStore.fromVectors(numbers, documents, null, { distanceStrategy, workers })),
+    );
+    for (const query of [[huge, huge], [1, -1], [0, 0]]) {
+      assert.deepEqual(
+        await many.similaritySearchVectorWithScore(query, 8),
+        await one.similaritySearchVectorWithScore(query, 8),
+        distanceStrategy,
+      );
+    }
+  }
+});
+
 test('a query is embedded once for all workers, and its error is the very one', async () => {
   /** @type {string[]} */
   const asked = [];
