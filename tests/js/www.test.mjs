@@ -599,6 +599,56 @@ describe('your own text', () => {
     assert.match(await page.locator('.hit').first().innerText(), /Ukrain|Putin|Russia/);
   });
 
+  test('is what searches can be compared on, exact ones with the loop', async (t) => {
+    const { VectorStore } = await import('../../wasm/dist/node.mjs');
+    const { url } = await origin(t, withoutModel);
+    const page = await visit(t, `${url}/#compare`);
+    const compare = async () => {
+      await page.locator('table').evaluateAll((tables) => tables.forEach((table) => table.remove()));
+      await page.getByRole('button', { name: 'Compare' }).click();
+      await page.locator('table').waitFor({ timeout: 60_000 });
+      const caption = await page.innerText('caption');
+      const rows = await page.locator('tbody tr').evaluateAll((all) => all.map((row) => [...row.children].map(({ textContent }) => textContent ?? '')));
+      return { caption, rows, ways: rows.map(([way]) => way), agreeing: rows.at(-1)?.[3], found: rows.at(-1)?.[4] };
+    };
+    await page.getByText('How fast, and how exact').waitFor();
+    assert.equal(await page.locator('[aria-label="Index to compare on"]').isVisible(), false);
+    await page.click('nav a[href="#text"]');
+    await page.locator('.drop').waitFor();
+    await give(page, SPEECH);
+    await told(page, /1 file indexed/);
+    await page.click('nav a[href="#compare"]');
+    await page.selectOption('[aria-label="Index to compare on"]', { label: 'Your text: My text' });
+    const own = await compare();
+    assert.match(own.caption, /^Your text: My text: \d+ passages of 513 numbers, 30 questions, the 10 nearest/);
+    assert.deepEqual(own.ways, ['Twindex, exact', 'Plain JavaScript loop']);
+    assert.deepEqual([own.agreeing, own.found], ['30 of 30', '100.0 %']);
+    for (const [, median] of own.rows) assert.match(median ?? '', /^(?!0\.0)[\d.]+ (µ|m)?s$/);
+
+    for (const strategy of /** @type {const} */ (['EUCLIDEAN_DISTANCE', 'MAX_INNER_PRODUCT'])) {
+      let state = 1;
+      const vectors = Array.from({ length: 200 }, () => Float32Array.from({ length: 8 }, () => ((state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 31) - 1));
+      const store = await VectorStore.fromVectors(vectors, vectors.map((_, i) => ({ id: `${i}`, pageContent: `the ${i}th` })), null, { distanceStrategy: strategy });
+      await page.click('nav a[href="#text"]');
+      await give(page, await fileOf(`${strategy}.twindex`, await store.serialize()));
+      store.free();
+      await told(page, new RegExp(`${strategy}\\.twindex is open`));
+      await page.click('nav a[href="#compare"]');
+      await page.selectOption('[aria-label="Index to compare on"]', { label: `Your text: ${strategy}` });
+      const { agreeing, found } = await compare();
+      assert.deepEqual([agreeing, found], ['30 of 30', '100.0 %'], strategy);
+    }
+
+    await page.click('nav a[href="#text"]');
+    await give(page, join(FIXTURES, 'faiss/ivf_flat_l2.faiss'));
+    await told(page, /ivf_flat_l2\.faiss is open/);
+    await page.click('nav a[href="#compare"]');
+    await page.selectOption('[aria-label="Index to compare on"]', { label: 'Your text: ivf_flat_l2' });
+    const { ways } = await compare();
+    assert.equal(ways[0], 'Plain JavaScript loop');
+    assert.match(ways[1] ?? '', /^Twindex, approximate \(IVF/);
+  });
+
   test('files that are broken, foreign, empty or too large are told in words, and nothing is lost', async (t) => {
     const { url } = await origin(t, withoutModel);
     const page = await visit(t, `${url}/#text`);

@@ -1,4 +1,5 @@
 import './style.css';
+import type { Choice } from './compare/view.ts';
 import { readSite } from './data.ts';
 import { DictionaryView } from './dictionary/view.ts';
 import { Model } from './embed/model.ts';
@@ -11,6 +12,8 @@ import { Frames } from './ui/frames.ts';
 
 interface View {
   element: HTMLElement;
+  /** Called whenever it is about to be shown. */
+  show?(): Promise<void>;
   focus?(): void;
 }
 
@@ -36,10 +39,16 @@ async function start(): Promise<void> {
   const dictionary = new DictionaryView(site, model, frames);
 
   // What is seldom needed first is loaded when it is asked for.
+  const text = once((): Promise<OwnView> => import('./own/view.ts').then(({ OwnView }) => OwnView.open(model, frames)));
+  const indexes = async (): Promise<Choice[]> => {
+    // What cannot be opened is told where it would be.
+    const own = (await text().catch(() => undefined))?.choice;
+    return [dictionary.choice, own].filter((choice) => choice !== undefined);
+  };
   const views = {
     dictionary: async (): Promise<View> => dictionary,
-    text: once((): Promise<OwnView> => import('./own/view.ts').then(({ OwnView }) => OwnView.open(model, frames))),
-    compare: once((): Promise<View> => import('./compare/view.ts').then(({ CompareView }) => new CompareView(site, frames, () => dictionary.collection))),
+    text: text as () => Promise<View>,
+    compare: once((): Promise<View> => import('./compare/view.ts').then(({ CompareView }) => new CompareView(frames, indexes))),
   };
 
   let shown: keyof typeof views | undefined;
@@ -55,6 +64,7 @@ async function start(): Promise<void> {
     }
     try {
       const view = await views[name]();
+      await view.show?.();
       if (shown !== name) return;
       main.replaceChildren(view.element);
       document.title = `${view.element.querySelector('h1')?.textContent ?? ''} · Twindex`;
@@ -67,7 +77,7 @@ async function start(): Promise<void> {
   acceptDrops((found) => {
     location.hash = '#text';
     // That it cannot be had is told where it would be.
-    void views.text().then((view) => view.take(found), () => {});
+    void text().then((view) => view.take(found), () => {});
   });
   addEventListener('keydown', (event) => {
     const typing = event.target instanceof HTMLElement && event.target.matches('input, textarea, select');
@@ -82,7 +92,11 @@ async function start(): Promise<void> {
 
   // Somebody who saves data is asked first.
   const saving = (navigator as { connection?: { saveData?: boolean } }).connection?.saveData === true;
-  const loaded = Promise.all([dictionary.load(), saving ? undefined : model.load()]);
+  const opened = dictionary.load().then(async () => {
+    // That it cannot be had is told where it would be.
+    if (shown === 'compare') await views.compare().then((view) => view.show?.(), () => {});
+  });
+  const loaded = Promise.all([opened, saving ? undefined : model.load()]);
   watchOffline(document.querySelector('#offline') as HTMLElement, loaded.then(() => dictionary.isKept && model.isKept));
   await route();
   await loaded;

@@ -1,4 +1,4 @@
-import { VectorStore } from 'twindex';
+import { type SearchOptions, type StoreInfo, VectorStore } from 'twindex';
 
 /** What is measured: one index, some of its own rows as queries. */
 export interface Order {
@@ -10,8 +10,12 @@ export interface Order {
   k: number;
 }
 
+/** How a way to search finds what is near: all of it; most of it; or all of it, without a library. */
+export type Kind = 'exact' | 'approximate' | 'loop';
+
 /** One way to search. */
 export interface Figure {
+  kind: Kind;
   name: string;
   /** Median of a query, in milliseconds. */
   median: number;
@@ -29,30 +33,43 @@ export interface Measured {
   simd: string;
   queries: number;
   k: number;
+  /** The first one is exact: what the others are compared with. */
   figures: Figure[];
 }
 
-/** Times the same queries in two or three ways, one after another, in this worker. */
+interface Way {
+  kind: Kind;
+  name: string;
+  find(query: Float32Array): Promise<string[]> | string[];
+}
+
+/** Milliseconds that a query is repeated for, at least: clocks of pages tell a tenth of one at best, and small indexes take less. */
+const LEAST = 2;
+
+/** Times the same queries in several ways, one after another, in this worker. */
 export async function measure({ content, approximate, queries, k }: Order, onProgress: (part: number) => void): Promise<Measured> {
   using store = await VectorStore.deserialize(content);
-  const { count, dim, simd } = await store.info();
-  if (dim === null || count < 2) throw new Error('there is too little in this index to compare anything');
+  const info = await store.info();
+  const { count, dim, simd } = info;
+  if (dim === null || count < 2) throw new Error('there is too little in this index to compare anything: two documents at least');
   const ids = await store.ids();
   const vectors = await store.getVectors();
   const step = Math.max(1, Math.floor(count / queries));
   const asked = Array.from({ length: Math.min(queries, count) }, (_, i) => ((i * step) % count) * dim).map((at) => vectors.slice(at, at + dim));
-  const search = (searched: VectorStore) => async (query: Float32Array) => (await searched.similaritySearchVectorWithScore(query, k)).map(([document]) => document.id);
-
-  const ways: [name: string, find: (query: Float32Array) => Promise<string[]> | string[]][] = [
-    ['Twindex, exact', search(store)],
-    ['Plain JavaScript loop', (query) => plainSearch(vectors, dim, query, k).map((position) => ids[position] ?? '')],
-  ];
   using other = approximate === undefined ? undefined : await VectorStore.deserialize(approximate.content);
-  if (approximate !== undefined && other !== undefined) ways.splice(1, 0, [`Twindex, approximate (${approximate.name})`, search(other)]);
+
+  const search = (searched: VectorStore, options: SearchOptions = {}) => async (query: Float32Array) => (await searched.similaritySearchVectorWithScore(query, { ...options, k })).map(([document]) => document.id);
+  const isExact = info.kind === 'Flat';
+  const ways: Way[] = [{ kind: isExact ? 'exact' : 'approximate', name: isExact ? 'Twindex, exact' : `Twindex, approximate (${info.kind})`, find: search(store) }];
+  if (approximate !== undefined && other !== undefined) ways.push({ kind: 'approximate', name: `Twindex, approximate (${approximate.name})`, find: search(other) });
+  const loop: Way = { kind: 'loop', name: 'Plain JavaScript loop', find: (query) => plainSearch(vectors, dim, nearness(info), query, k).map((position) => ids[position] ?? '') };
+  // What the answers are compared with has to be exact: of an index that is not, the loop's.
+  if (isExact) ways.push(loop);
+  else ways.unshift(loop);
 
   const figures: Figure[] = [];
   const truth: string[][] = [];
-  for (const [way, [name, find]] of ways.entries()) {
+  for (const [way, { kind, name, find }] of ways.entries()) {
     const times: number[] = [];
     let agreeing = 0;
     let found = 0;
@@ -60,20 +77,42 @@ export async function measure({ content, approximate, queries, k }: Order, onPro
     await find(asked[0]!);
     for (const [i, query] of asked.entries()) {
       const started = performance.now();
-      const answer = await find(query);
-      times.push(performance.now() - started);
+      let answer: string[];
+      let elapsed: number;
+      let runs = 0;
+      do {
+        answer = await find(query);
+        runs++;
+        elapsed = performance.now() - started;
+      } while (elapsed < LEAST);
+      times.push(elapsed / runs);
       const exact = (truth[i] ??= answer);
       if (answer.join('\n') === exact.join('\n')) agreeing++;
       found += answer.filter((id) => exact.includes(id)).length / exact.length;
       onProgress((way + (i + 1) / asked.length) / ways.length);
     }
-    figures.push({ name, median: median(times), slowest: Math.max(...times), agreeing, recall: found / asked.length });
+    figures.push({ kind, name, median: median(times), slowest: Math.max(...times), agreeing, recall: found / asked.length });
   }
   return { rows: count, dim, simd, queries: asked.length, k, figures };
 }
 
-/** What one would write without a library: every row, one number after another; the best so far, sorted in. By cosine. */
-function plainSearch(vectors: Float32Array, dim: number, query: Float32Array, k: number): number[] {
+/** How near a row is, from its product with the query and the squared lengths of both. Higher is nearer. */
+type Nearness = (dot: number, row: number, query: number) => number;
+
+function nearness({ distanceStrategy }: StoreInfo): Nearness {
+  switch (distanceStrategy) {
+    case 'EUCLIDEAN_DISTANCE':
+      return (dot, row, query) => 2 * dot - row - query;
+    case 'MAX_INNER_PRODUCT':
+      return (dot) => dot;
+    case 'COSINE':
+      // What has no length is like nothing.
+      return (dot, row, query) => (row === 0 || query === 0 ? 0 : dot / Math.sqrt(row * query));
+  }
+}
+
+/** What one would write without a library: every row, one number after another; the best so far, sorted in. */
+function plainSearch(vectors: Float32Array, dim: number, near: Nearness, query: Float32Array, k: number): number[] {
   const rows = vectors.length / dim;
   const best: number[] = [];
   const scores: number[] = [];
@@ -88,7 +127,7 @@ function plainSearch(vectors: Float32Array, dim: number, query: Float32Array, k:
       dot += value * query[i]!;
       length += value * value;
     }
-    const score = dot / Math.sqrt(length * queryLength);
+    const score = near(dot, length, queryLength);
     if (best.length === k && score <= scores[k - 1]!) continue;
     let at = best.length;
     while (at > 0 && scores[at - 1]! < score) at--;

@@ -1,4 +1,5 @@
 import { VectorStore } from 'twindex/worker';
+import type { Choice } from '../compare/view.ts';
 import { fetchKept, forget, type Site } from '../data.ts';
 import type { Model } from '../embed/model.ts';
 import { codeOf, describe, isGone } from '../problems.ts';
@@ -39,8 +40,10 @@ export class DictionaryView {
     return this.#isKept;
   }
 
-  get collection(): Collection | undefined {
-    return this.#collection;
+  /** What can be compared on, once it is here. */
+  get choice(): Choice | undefined {
+    const { approximate, native } = this.#site;
+    return this.#collection === undefined ? undefined : { name: 'Dictionary', collection: this.#collection, one: dictionaryLook.one, many: dictionaryLook.many, approximate, native };
   }
 
   focus(): void {

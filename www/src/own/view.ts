@@ -1,4 +1,5 @@
 import { type ImportReport, VectorStore } from 'twindex/worker';
+import type { Choice } from '../compare/view.ts';
 import { type Embedder, EmbedderFailed, MEANING_DIM, type Space, WORDS_DIM } from '../embed/embedder.ts';
 import { Lexical } from '../embed/lexical.ts';
 import type { Model } from '../embed/model.ts';
@@ -76,6 +77,13 @@ export class OwnView {
       h('h1', {}, 'Your own text'),
       this.#lead, this.#messages.element, this.#drop, this.#job, this.#shelf, this.#panel.element,
     );
+  }
+
+  /** What can be compared on, while a collection is open. */
+  get choice(): Choice | undefined {
+    if (this.#open === undefined) return undefined;
+    const { saved, collection } = this.#open;
+    return { name: `Your text: ${saved.name}`, collection, one: passageLook.one, many: passageLook.many, approximate: null, native: null };
   }
 
   focus(): void {

@@ -8,8 +8,9 @@ export const count = (value: number): string => whole.format(value);
 /** `1 entry`, `2 entries`. */
 export const counted = (value: number, one: string, many = `${one}s`): string => `${count(value)} ${value === 1 ? one : many}`;
 
-/** `0.8 ms`, `21 ms`, `1.4 s`. */
+/** `40 µs`, `0.8 ms`, `21 ms`, `1.4 s`. */
 export function duration(milliseconds: number): string {
+  if (milliseconds > 0 && milliseconds < 0.1) return `${Math.ceil(milliseconds * 1000)} µs`;
   if (milliseconds >= 1000) return `${(milliseconds / 1000).toFixed(1)} s`;
   return `${milliseconds < 10 ? milliseconds.toFixed(1) : Math.round(milliseconds)} ms`;
 }
