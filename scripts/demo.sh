@@ -25,8 +25,8 @@ fi
 
 say "Building twindex (FAISS is compiled from source the first time)"
 cargo build --release --locked -p twindex --features full
-twindex=target/release/twindex
-index=target/demo
+twindex=${CARGO_TARGET_DIR:-target}/release/twindex
+index=${CARGO_TARGET_DIR:-target}/demo
 
 say "twindex build: split, embed, index with FAISS, save"
 "$twindex" build tests/data/sotu/sotu.txt -o "$index" --embeddings "$embeddings" --splitter recursive \

@@ -102,11 +102,13 @@ function parsed(file) {
   } catch (cause) {
     throw new Error(broken('what describes it is no JSON').message, { cause });
   }
+  if (typeof header !== 'object' || header === null || Array.isArray(header)) throw broken('what describes it is no object');
   for (const [name, tensor] of Object.entries(header)) {
     if (name === '__metadata__') continue;
     const [from, to] = tensor?.data_offsets ?? [];
     const isWithin = Number.isSafeInteger(from) && Number.isSafeInteger(to) && from >= 0 && from <= to && to <= data.length;
     if (!isWithin) throw broken(`tensor ${name} lies outside its ${data.length} bytes`);
+    if (tensor.dtype === 'F32' && (to - from) % 4 !== 0) throw broken(`tensor ${name} has ${to - from} bytes, and its numbers take 4 each`);
   }
   return { header, data };
 }

@@ -6,7 +6,7 @@
 // files are those of Debian's package wordnet-base (WordNet 3.0, Princeton University; a free licence with notice; wndb(5WN) says how they are laid
 // out). Definitions that call their word a slur or an obscenity are left out. Fewer than all entries are those that people most likely look for.
 
-import { readFileSync, realpathSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
@@ -162,9 +162,23 @@ export function entries(folder, most) {
   return all.filter((candidate) => kept.has(candidate)).map(({ entry }) => entry);
 }
 
-if (import.meta.filename === realpathSync(process.argv[1] ?? '')) {
+const USAGE = 'usage: node scripts/wordnet.mjs [--entries N | --all] [--from FOLDER]';
+
+/** What the command line asks for. Throws in words, where it asks for nothing that there is. */
+function asked() {
   const { values } = parseArgs({ options: { entries: { type: 'string', default: '20000' }, all: { type: 'boolean', default: false }, from: { type: 'string', default: '/usr/share/wordnet' } } });
   const most = values.all ? Infinity : Number(values.entries);
-  if (!(most >= 1)) throw new Error(`--entries is a number from 1, not ${values.entries}`);
-  process.stdout.write(entries(values.from, most).map((entry) => `${JSON.stringify(entry)}\n`).join(''));
+  if (!values.all && !(Number.isSafeInteger(most) && most >= 1)) throw new Error(`--entries takes a whole number from 1, not "${values.entries}"`);
+  if (!existsSync(join(values.from, 'data.noun'))) throw new Error(`${values.from} has no WordNet: there is no data.noun in it (Debian's package is wordnet-base)`);
+  return { from: values.from, most };
+}
+
+if (import.meta.filename === realpathSync(process.argv[1] ?? '')) {
+  try {
+    const { from, most } = asked();
+    process.stdout.write(entries(from, most).map((entry) => `${JSON.stringify(entry)}\n`).join(''));
+  } catch (error) {
+    console.error(`wordnet: ${error instanceof Error ? error.message : error} (${USAGE})`);
+    process.exitCode = 2;
+  }
 }

@@ -77,6 +77,8 @@ for (const [what, file, message] of /** @type {[string, Uint8Array, RegExp][]} *
   ['a header beyond the end', new Uint8Array(16).fill(255), /say|says that/],
   ['a header that is no JSON', Buffer.concat([Buffer.from([2, 0, 0, 0, 0, 0, 0, 0]), Buffer.from('{]')]), /no JSON/],
   ['a tensor beyond the end', safetensors({ a: { dtype: 'F32', shape: [2], data_offsets: [0, 8] } }, new Uint8Array(4)), /tensor a lies outside/],
+  ['a header that is no object', Buffer.concat([Buffer.from([4, 0, 0, 0, 0, 0, 0, 0]), Buffer.from('null')]), /describes it is no object/],
+  ['a tensor of bytes that are no numbers', safetensors({ a: { dtype: 'F32', shape: [2], data_offsets: [0, 7] } }, new Uint8Array(7)), /tensor a has 7 bytes, and its numbers take 4 each/],
   ['a number beyond f16', safetensors({ a: { dtype: 'F32', shape: [1], data_offsets: [0, 4] } }, new Uint8Array(Float32Array.of(7e4).buffer)), /tensor a has 70000, which is beyond f16/],
 ])) {
   test(`${what} is refused`, () => assert.throws(() => halved(file), message));
