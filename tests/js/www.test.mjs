@@ -328,6 +328,44 @@ describe('the dictionary', () => {
     await dictionaryIsReady(page);
   });
 
+  test('and what else there is: that nobody put it there is one thing, that it could not be read another', async (t) => {
+    const good = JSON.stringify({ ...SITE_JSON, model: null });
+    const cases = /** @type {[(response: import('node:http').ServerResponse) => void, RegExp][]} */ ([
+      [(response) => response.writeHead(503).end(), /could not be read\. The server answered 503\./],
+      [(response) => response.end('<!doctype html>'), /could not be read\. .*site\.json is damaged: it is not JSON/],
+      [(response) => response.end('[]'), /site\.json is damaged: it is not an object/],
+      [(response) => response.end('{"dictionary": {"url": "a"}}'), /site\.json is damaged: dictionary\.bytes is no number/],
+      [(response) => response.destroy(), /could not be read\. The network failed/],
+    ]);
+    let answer = (/** @type {import('node:http').ServerResponse} */ response) => void response.writeHead(404).end();
+    const { url } = await origin(t, { '/data/site.json': (_, response) => answer(response) });
+    const page = await visit(t, url, { may: /404|503|ERR_EMPTY_RESPONSE/ });
+    await page.getByText('There is no dictionary here.').waitFor();
+    assert.deepEqual(await messages(page), []);
+    for (const [bad, expected] of cases) {
+      answer = bad;
+      await page.reload();
+      await told(page, expected);
+      assert.equal(await page.getByText('There is no dictionary here.').count(), 0);
+    }
+    await page.click('nav a[href="#text"]');
+    await page.locator('.drop').waitFor();
+    await give(page, await fileOf('meanwhile.txt', 'a lantern in the fog'));
+    await told(page, /1 passage of 1 file/);
+    await told(page, /Whether there is a language model could not be read\. The network failed/);
+    assert.deepEqual(await ask(page, 'lantern'), ['meanwhile.txt']);
+
+    answer = (response) => void response.end(good);
+    await page.click('nav a[href="#dictionary"]');
+    await Promise.all([page.waitForEvent('load'), page.getByRole('button', { name: 'Try again' }).click()]);
+    await dictionaryIsReady(page);
+    for (const [bad] of cases.filter((_, i) => i === 0 || i === 4)) {
+      answer = bad;
+      await page.reload();
+      await dictionaryIsReady(page);
+    }
+  });
+
   test('a model that is damaged is told, and words are matched meanwhile', async (t) => {
     assert.notEqual(SITE_JSON.model, null);
     let broken = true;
@@ -444,10 +482,38 @@ describe('your own text', () => {
     await fileOf('tree/deep/two.md', 'ostriches in the sand');
     await rm(join(folder, 'tree/one.txt'));
     await page.setInputFiles('[aria-label="Folder to add"]', join(folder, 'tree'));
+    await page.getByRole('dialog').getByText('tree/deep/two.md is in “tree” already').waitFor();
+    await page.getByRole('button', { name: 'Replace', exact: true }).click();
     await told(page, /1 passage of 1 file/);
     assert.equal((await ask(page, 'ostriches'))[0], 'two.md');
     assert.match((await page.textContent('.status')) ?? '', /of 2 passages/);
     assert.deepEqual(await ask(page, 'penguins'), []);
+  });
+
+  test('files of the same name are kept apart, unless one is to take the place of the other', async (t) => {
+    const { url } = await origin(t, withoutModel);
+    const page = await visit(t, `${url}/#text`);
+    await page.locator('.drop').waitFor();
+    const here = await fileOf('here/same.txt', 'herons by the river');
+    const there = await fileOf('there/same.txt', 'kingfishers by the lake');
+    await give(page, [here, there]);
+    await told(page, /2 passages of 2 files/);
+    assert.deepEqual(await ask(page, 'herons'), ['same.txt']);
+    assert.deepEqual(await ask(page, 'kingfishers'), ['same (2).txt']);
+    // What has no answer leaves all as it is.
+    await give(page, await fileOf('elsewhere/same.txt', 'otters in the stream'));
+    await page.getByRole('dialog').getByText('same.txt is in “My text” already').waitFor();
+    assert.deepEqual(await axe(page), []);
+    await page.keyboard.press('Escape');
+    await told(page, /1 passage of 1 file/);
+    assert.deepEqual(await ask(page, 'herons'), ['same.txt']);
+    assert.equal((await ask(page, 'otters'))[0], 'same (3).txt');
+    await give(page, await fileOf('later/same.txt', 'egrets by the river'));
+    await page.getByRole('button', { name: 'Replace', exact: true }).click();
+    await told(page, /1 passage of 1 file/);
+    assert.equal((await ask(page, 'egrets'))[0], 'same.txt');
+    assert.ok(!(await ask(page, 'herons')).includes('same.txt'));
+    assert.match((await page.textContent('.status')) ?? '', /among 3 passages/);
   });
 
   test('files that are dropped anywhere on the page are taken', async (t) => {

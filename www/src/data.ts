@@ -26,31 +26,66 @@ export interface Site {
 
 const NOTHING: Site = { dictionary: null, approximate: null, model: null, native: null };
 
-/** What there is; nothing, where nobody has put anything there. */
-export async function readSite(): Promise<Site> {
+/** What there is, and what is wrong where that could not be learned. */
+export interface Found {
+  site: Site;
+  /** In words; `undefined` where all is well, and where nobody has put anything there. */
+  problem: string | undefined;
+}
+
+/** Reads what there is: nothing, where nobody has put anything there. */
+export async function readSite(): Promise<Found> {
   const url = new URL('data/site.json', document.baseURI);
   try {
     const response = await newest(url.href);
-    if (!response.ok) return NOTHING;
-    const site = { ...NOTHING, ...((await response.json()) as Partial<Site>) };
-    const absolute = <Part extends { url: string }>(part: Part | null): Part | null =>
-      part === null ? null : { ...part, url: new URL(part.url, url).href };
-    return { ...site, dictionary: absolute(site.dictionary), approximate: absolute(site.approximate), model: absolute(site.model) };
-  } catch {
-    return NOTHING;
+    if (response.status === 404) return { site: NOTHING, problem: undefined };
+    if (!response.ok) throw new Error(`the server answered ${response.status}`);
+    const site = parse(await response.clone().text(), url);
+    await (await openCache())?.put(url.href, response).catch(() => {});
+    return { site, problem: undefined };
+  } catch (error) {
+    return { site: NOTHING, problem: error instanceof Error ? error.message : String(error) };
   }
 }
 
-/** What the network says, else what it said last. */
+/** Checks what `data/site.json` says, so that what is missing is told here and not where it is first used. */
+function parse(text: string, url: URL): Site {
+  let told: unknown;
+  try {
+    told = JSON.parse(text);
+  } catch {
+    throw new Error(`${url.pathname} is damaged: it is not JSON`);
+  }
+  if (!isObject(told)) throw new Error(`${url.pathname} is damaged: it is not an object`);
+  const part = <Part>(name: keyof Site, fields: Record<keyof Part, 'string' | 'number'>): Part | null => {
+    const value = told[name] ?? null;
+    if (value === null) return null;
+    for (const [field, type] of Object.entries(fields)) {
+      if (!isObject(value) || typeof value[field] !== type) throw new Error(`${url.pathname} is damaged: ${name}.${field} is no ${type}`);
+    }
+    return value as Part;
+  };
+  const absolute = <Part extends { url: string }>(file: Part | null): Part | null => (file === null ? null : { ...file, url: new URL(file.url, url).href });
+  const file = { url: 'string', bytes: 'number', sha256: 'string' } as const;
+  return {
+    dictionary: absolute(part<NonNullable<Site['dictionary']>>('dictionary', { ...file, entries: 'number', source: 'string' })),
+    approximate: absolute(part<NonNullable<Site['approximate']>>('approximate', { ...file, kind: 'string' })),
+    model: absolute(part<NonNullable<Site['model']>>('model', { url: 'string', name: 'string', bytes: 'number' })),
+    native: part<NonNullable<Site['native']>>('native', { questionMs: 'number', questions: 'number' }),
+  };
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** What the network says, else what it said last; also where a server has trouble of its own. */
 async function newest(url: string): Promise<Response> {
-  const cache = await openCache();
+  const before = async (): Promise<Response | undefined> => (await openCache())?.match(url);
   try {
     const response = await fetch(url, { cache: 'no-cache' });
-    if (response.ok) await cache?.put(url, response.clone()).catch(() => {});
-    return response;
-  } catch (error) {
-    const had = await cache?.match(url);
-    if (had === undefined) throw error;
+    return response.status < 500 ? response : ((await before()) ?? response);
+  } catch {
+    const had = await before();
+    if (had === undefined) throw new Error('the network failed, and this browser has no copy of it');
     return had;
   }
 }

@@ -33,10 +33,10 @@ function once<T>(make: () => Promise<T>): () => Promise<T> {
 }
 
 async function start(): Promise<void> {
-  const site = await readSite();
-  const model = new Model(site);
+  const { site, problem } = await readSite();
+  const model = new Model(site, problem);
   const frames = new Frames();
-  const dictionary = new DictionaryView(site, model, frames);
+  const dictionary = new DictionaryView(site, problem, model, frames);
 
   // What is seldom needed first is loaded when it is asked for.
   const text = once((): Promise<OwnView> => import('./own/view.ts').then(({ OwnView }) => OwnView.open(model, frames)));

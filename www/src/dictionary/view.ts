@@ -20,6 +20,7 @@ const DAMAGED = new Set(['not_a_store', 'truncated', 'checksum_mismatch', 'corru
 export class DictionaryView {
   readonly element: HTMLElement;
   readonly #site: Site;
+  readonly #problem: string | undefined;
   readonly #panel: SearchPanel;
   readonly #messages = new Messages();
   readonly #loading = h('div', { class: 'loading' });
@@ -27,9 +28,11 @@ export class DictionaryView {
   #isKept: boolean;
   readonly #restarts = new Restarts();
 
-  constructor(site: Site, model: Model, frames: Frames) {
+  /** `problem` says why it is not known what there is. */
+  constructor(site: Site, problem: string | undefined, model: Model, frames: Frames) {
     this.#site = site;
-    this.#isKept = site.dictionary === null;
+    this.#problem = problem;
+    this.#isKept = site.dictionary === null && problem === undefined;
     const look = site.native === null ? dictionaryLook : { ...dictionaryLook, beside: `natively ${duration(site.native.questionMs)} for both` };
     this.#panel = new SearchPanel(look, new DictionaryFilters(), { model, frames, recover: (error) => this.#recover(error) });
     this.element = h('div', { class: 'view' }, h('h1', {}, 'The word for it'), this.#loading, this.#messages.element, this.#panel.element);
@@ -53,7 +56,7 @@ export class DictionaryView {
   async load(): Promise<void> {
     const { dictionary } = this.#site;
     if (dictionary === null) {
-      fill(this.#loading, h('p', { class: 'note' }, 'There is no dictionary here. ', h('code', {}, 'scripts/www.sh'), ' builds one; your own text can be searched all the same.'));
+      this.#tellNone();
       this.#panel.element.hidden = true;
       return;
     }
@@ -65,6 +68,14 @@ export class DictionaryView {
       this.#messages.tell('problem', `The dictionary could not be opened. ${describe(error)}`, { label: 'Try again', act: () => void this.load() });
     } finally {
       fill(this.#loading);
+    }
+  }
+
+  #tellNone(): void {
+    if (this.#problem === undefined) {
+      fill(this.#loading, h('p', { class: 'note' }, 'There is no dictionary here. ', h('code', {}, 'scripts/www.sh'), ' builds one; your own text can be searched all the same.'));
+    } else {
+      this.#messages.tell('problem', `What dictionary and model there are could not be read. ${describe(this.#problem)} Your own text can be searched all the same, by words.`, { label: 'Try again', act: () => location.reload() });
     }
   }
 

@@ -8,7 +8,8 @@ export type ModelState =
   | { is: 'unasked' }
   | { is: 'loading'; loaded: number; total: number | null }
   | { is: 'ready'; embedder: Embedder }
-  | { is: 'absent' }
+  /** `problem` says why it is not known whether there is one. */
+  | { is: 'absent'; problem: string | undefined }
   | { is: 'failed'; why: string };
 
 /** The model of this page, in a worker of its own. Tells `change` whenever its state does. */
@@ -18,10 +19,10 @@ export class Model extends EventTarget {
   #loaded: LocalEmbeddings | undefined;
   readonly #restarts = new Restarts();
 
-  constructor(site: Site) {
+  constructor(site: Site, problem: string | undefined) {
     super();
     this.#site = site;
-    if (site.model === null) this.#state = { is: 'absent' };
+    if (site.model === null) this.#state = { is: 'absent', problem };
   }
 
   get state(): ModelState {

@@ -72,3 +72,28 @@ async function childrenOf(folder: FileSystemDirectoryEntry): Promise<FileSystemE
     children.push(...some);
   }
 }
+
+/**
+ * Gives files whose path is taken another one, as `notes (2).txt`: browsers tell a file's name, not where it lies. Those that are to `replace` what is there
+ * keep their path; of two that were given at once, one does.
+ */
+export function apart(found: readonly Found[], taken: ReadonlySet<string>, replace: boolean): Found[] {
+  const used = new Set([...taken, ...found.map(({ path }) => path)]);
+  const given = new Set<string>();
+  return found.map((item) => {
+    const isFirst = !given.has(item.path);
+    given.add(item.path);
+    if (isFirst && (replace || !taken.has(item.path))) return item;
+    const path = freePath(item.path, used);
+    used.add(path);
+    return { ...item, path };
+  });
+}
+
+function freePath(path: string, used: ReadonlySet<string>): string {
+  const [, stem = path, extension = ''] = /^(.*?[^/])(\.[^./]*)?$/s.exec(path) ?? [];
+  for (let number = 2; ; number++) {
+    const free = `${stem} (${number})${extension}`;
+    if (!used.has(free)) return free;
+  }
+}

@@ -12,7 +12,7 @@ import { fill, h } from '../ui/dom.ts';
 import { count, counted, duration, size } from '../ui/format.ts';
 import type { Frames } from '../ui/frames.ts';
 import { Messages } from '../ui/messages.ts';
-import { type Found, kindOf, picked } from './files.ts';
+import { apart, type Found, kindOf, picked } from './files.ts';
 import { FieldFilters } from './filters.ts';
 import { index, type Progress } from './index-job.ts';
 import { Library, type Saved, same } from './library.ts';
@@ -95,6 +95,10 @@ export class OwnView {
     addEventListener('beforeunload', (event) => {
       if (this.#running !== undefined || !isSafe(this.#open)) event.preventDefault();
     });
+    const { state } = this.#model;
+    if (state.is === 'absent' && state.problem !== undefined) {
+      this.#messages.tell('problem', `Whether there is a language model could not be read. ${describe(state.problem)} What you add now is indexed by its words, not by meaning.`, { label: 'Try again', act: () => location.reload() });
+    }
     try {
       const saved = await this.#library.last();
       if (saved !== undefined) await this.#show(saved);
@@ -365,7 +369,7 @@ export class OwnView {
     const { collection, saved } = open;
     open.isExported = false;
     let shown = 0;
-    const outcome = await index(collection, found, {
+    const outcome = await index(collection, await this.#keptApart(found, open), {
       embedder,
       signal,
       save: () => this.#save(),
@@ -381,6 +385,16 @@ export class OwnView {
     const took = duration(performance.now() - started);
     if (outcome.cancelled) this.#messages.tell('note', `Cancelled. The ${counted(outcome.passages, 'passage')} that were indexed are in “${saved.name}”.`);
     else if (outcome.files > 0) this.#messages.tell('note', `${counted(outcome.passages, 'passage')} of ${counted(outcome.files, 'file')} indexed in ${took}.`);
+  }
+
+  /** Files whose names are in the collection are newer versions, or others of the same name: only who gives them knows. */
+  async #keptApart(found: readonly Found[], { collection, saved }: Open): Promise<Found[]> {
+    const taken = pathsOf(await collection.store.ids());
+    const again = [...new Set(found.map(({ path }) => path).filter((path) => taken.has(path)))];
+    const [first = ''] = again;
+    const question = `${again.length === 1 ? `${first} is` : `${first} and ${counted(again.length - 1, 'other')} of these files are`} in “${saved.name}” already, by name. Replace what is there by what you add now, or keep both?`;
+    const replace = again.length > 0 && (await ask(question, 'Replace', 'Keep both'));
+    return apart(found, taken, replace);
   }
 
   /** Takes up what another tab has added since this one opened the collection. */
@@ -434,6 +448,15 @@ export class OwnView {
     this.#messages.tell('note', 'The part of this page that searches had stopped and was started again, with the collection as it was last kept.');
     return true;
   }
+}
+
+/** The files of passages with these ids, `path#passage`; where there is more than one `#`, all that it may be. */
+function pathsOf(ids: readonly string[]): Set<string> {
+  const paths = new Set<string>();
+  for (const id of ids) {
+    for (let at = id.indexOf('#'); at !== -1; at = id.indexOf('#', at + 1)) paths.add(id.slice(0, at));
+  }
+  return paths;
 }
 
 const folderOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')));

@@ -327,7 +327,7 @@ export class SearchPanel {
     const { state } = model;
     switch (state.is) {
       case 'absent':
-        return 'There is no language model here, so this page cannot tell what a sentence means: it matches words and parts of words. “More like this” still goes by meaning, with the vectors that are in the index.';
+        return `${state.problem === undefined ? 'There is no language model here' : `Whether there is a language model could not be read (${state.problem})`}, so this page cannot tell what a sentence means: it matches words and parts of words. “More like this” still goes by meaning, with the vectors that are in the index.`;
       case 'failed':
         return [`The language model could not be loaded. ${state.why} Until it is, words are matched; “More like this” still goes by meaning. `, h('button', { type: 'button', class: 'quiet', onclick: () => void model.reload() }, 'Fetch it again')];
       case 'loading': {
