@@ -43,6 +43,16 @@ const licences: Plugin = {
   },
 };
 
+/** What PDF.js reads Chinese, Japanese and Korean texts with, where a PDF names a character set and does not bring it: fetched when it is asked for. */
+const characterMaps: Plugin = {
+  name: 'character-maps',
+  apply: 'build',
+  buildStart() {
+    const folder = join(import.meta.dirname, 'node_modules/pdfjs-dist/cmaps');
+    for (const name of readdirSync(folder)) this.emitFile({ type: 'asset', fileName: `cmaps/${name}`, source: readFileSync(join(folder, name)) });
+  },
+};
+
 /** The policy is for what is built: while one develops, Vite puts styles into the page. */
 const noPolicyInDevelopment: Plugin = {
   name: 'no-policy-in-development',
@@ -54,7 +64,7 @@ export default defineConfig({
   base: './',
   // What is not there is 404, not the page.
   appType: 'mpa',
-  plugins: [licences, listFiles(), noPolicyInDevelopment],
+  plugins: [licences, characterMaps, listFiles(), noPolicyInDevelopment],
   worker: { format: 'es' },
   // The package finds its WebAssembly beside its own files.
   optimizeDeps: { exclude: ['twindex'] },

@@ -191,14 +191,33 @@ async function hollow(name, bytes) {
  *
  * @param {string} text
  */
-function pdf(text) {
-  const stream = `BT /F1 12 Tf 40 700 Td (${text}) Tj ET`;
+const pdf = (text) => pdfOf(`(${text})`, '<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>');
+
+/**
+ * A PDF of one page whose text is in a character set that it names and does not bring.
+ *
+ * @param {Uint8Array} codes the text in that set
+ * @param {string} set the name of the set, such as `UniGB-UCS2-H`
+ * @param {string} ordering Adobe's name of the characters in it, such as `GB1`
+ */
+const pdfIn = (codes, set, ordering) =>
+  pdfOf(
+    `<${Buffer.from(codes).toString('hex')}>`,
+    `<< /Type /Font /Subtype /Type0 /BaseFont /Song /Encoding /${set} /DescendantFonts [<< /Type /Font /Subtype /CIDFontType0 /BaseFont /Song /CIDSystemInfo << /Registry (Adobe) /Ordering (${ordering}) /Supplement 2 >> /FontDescriptor << /Type /FontDescriptor /FontName /Song /Flags 4 >> >>] >>`,
+  );
+
+/**
+ * @param {string} shown
+ * @param {string} font
+ */
+function pdfOf(shown, font) {
+  const stream = `BT /F1 12 Tf 40 700 Td ${shown} Tj ET`;
   const objects = [
     '<< /Type /Catalog /Pages 2 0 R >>',
     '<< /Type /Pages /Kids [3 0 R] /Count 1 >>',
     '<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> >>',
     `<< /Length ${stream.length} >>\nstream\n${stream}\nendstream`,
-    '<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>',
+    font,
   ];
   let content = '%PDF-1.4\n';
   const places = objects.map((object, i) => {
@@ -663,6 +682,25 @@ describe('your own text', () => {
     await ask(page, 'war in Europe');
     assert.match((await page.textContent('.status')) ?? '', /by meaning/);
     assert.match(await page.locator('.hit').first().innerText(), /Ukrain|Putin|Russia/);
+  });
+
+  test('PDFs in Chinese and Japanese that bring no character set are read, without a network too', async (t) => {
+    const site = await origin(t, withoutModel);
+    const page = await visit(t, site.url, { may: /ERR_CONNECTION_REFUSED|Failed to (load|fetch)/ });
+    await dictionaryIsReady(page);
+    await page.getByText('Works offline').waitFor({ timeout: 60_000 });
+    await site.close();
+    await page.reload();
+    await page.click('nav a[href="#text"]');
+    await page.locator('.drop').waitFor();
+    const chinese = Buffer.from('候鸟每年秋天向南迁徙', 'utf16le').swap16();
+    const japanese = Uint8Array.of(0x93, 0x94, 0x91, 0xe4, 0x82, 0xcc, 0x8c, 0x7e); // 灯台の鯨, in Shift JIS
+    await give(page, [await fileOf('chinese.pdf', pdfIn(chinese, 'UniGB-UCS2-H', 'GB1')), await fileOf('japanese.pdf', pdfIn(japanese, '90ms-RKSJ-H', 'Japan1'))]);
+    await told(page, /2 passages of 2 files/);
+    await ask(page, '候鸟每年秋天向南迁徙');
+    assert.equal(await page.locator('.passage').first().innerText(), '候鸟每年秋天向南迁徙');
+    await ask(page, new TextDecoder('shift_jis').decode(japanese));
+    assert.equal(await page.locator('.passage').first().innerText(), new TextDecoder('shift_jis').decode(japanese));
   });
 
   test('is what searches can be compared on, exact ones with the loop', async (t) => {

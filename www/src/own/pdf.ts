@@ -5,9 +5,12 @@ import { Refused } from '../problems.ts';
 
 GlobalWorkerOptions.workerSrc = workerUrl;
 
+/** Character sets that a PDF names and does not bring, Chinese, Japanese and Korean ones. The build puts them beside the page. */
+const cMapUrl = new URL(import.meta.env.DEV ? 'node_modules/pdfjs-dist/cmaps/' : 'cmaps/', document.baseURI).href;
+
 /** The text of each page, by PDF.js in its own worker. Scripts and links in the file do nothing. */
 export async function pagesOf(file: File, path: string): Promise<{ text: string; metadata: Metadata }[]> {
-  const task = getDocument({ data: new Uint8Array(await file.arrayBuffer()), isEvalSupported: false, disableFontFace: true, useSystemFonts: false });
+  const task = getDocument({ data: new Uint8Array(await file.arrayBuffer()), isEvalSupported: false, cMapUrl, disableFontFace: true, useSystemFonts: false });
   try {
     const pdf = await task.promise;
     const pages = [];
