@@ -7,6 +7,7 @@
  */
 
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -356,7 +357,7 @@ describe('the dictionary', () => {
       [(response) => response.end('{"dictionary": {"url": "a"}}'), /site\.json is damaged: dictionary\.bytes is no number/],
       [(response) => response.destroy(), /could not be read\. The network failed/],
     ]);
-    let answer = (/** @type {import('node:http').ServerResponse} */ response) => void response.writeHead(404).end();
+    let answer = /** @type {(response: import('node:http').ServerResponse) => void} */ ((response) => response.writeHead(404).end());
     const { url } = await origin(t, { '/data/site.json': (_, response) => answer(response) });
     const page = await visit(t, url, { may: /404|503|ERR_EMPTY_RESPONSE/ });
     await page.getByText('There is no dictionary here.').waitFor();
@@ -374,7 +375,7 @@ describe('the dictionary', () => {
     await told(page, /Whether there is a language model could not be read\. The network failed/);
     assert.deepEqual(await ask(page, 'lantern'), ['meanwhile.txt']);
 
-    answer = (response) => void response.end(good);
+    answer = (response) => response.end(good);
     await page.click('nav a[href="#dictionary"]');
     await Promise.all([page.waitForEvent('load'), page.getByRole('button', { name: 'Try again' }).click()]);
     await dictionaryIsReady(page);
@@ -868,6 +869,18 @@ describe('your own text', () => {
 
 /** @param {Page} page */
 const modelSettled = (page) => page.waitForFunction(() => document.querySelector('.note')?.checkVisibility() === false, null, { timeout: 180_000 });
+
+test('a dictionary of a number of entries that is none is told in a line', () => {
+  for (const [options, expected] of /** @type {const} */ ([
+    [['--entries', 'x'], /--entries takes a whole number from 1, not "x"/],
+    [['--entries', '0'], /--entries takes a whole number from 1, not "0"/],
+    [['--from', folder], /has no WordNet/],
+  ])) {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [join(REPOSITORY, 'scripts/wordnet.mjs'), ...options], { encoding: 'utf8' });
+    assert.deepEqual([status, stdout, stderr.split('\n').length], [2, '', 2], stderr);
+    assert.match(stderr, expected);
+  }
+});
 
 describe('the page', () => {
   test('works without a network after one visit, a reload included', async (t) => {
