@@ -297,50 +297,55 @@ impl RowStats {
         among: Option<&Positions>,
         recall: f32,
     ) -> Vec<Vec<Neighbor>> {
-        let mut answers = vec![Vec::new(); queries.len()];
-        let mut left = Vec::new();
-        for (at, query) in queries.iter().enumerate() {
-            match self.search_by_bits(kernel, rows, query, k, among, recall) {
-                Some(found) => answers[at] = found,
-                None => left.push(at),
+        let found = match self.bits_for(kernel, rows, k, among) {
+            Some((codes, bits)) => {
+                let search = BitSearch { kernel, codes: bits, k, among, recall, most: rows.len() / 16 };
+                each(kernel, queries.len(), &|at| self.search_by_bits(&search, codes, rows, queries.row(at)))
             }
-        }
-        let exact = self.search_batch(kernel, rows, queries.pick(&left).rows(), k, among);
-        for (at, found) in left.into_iter().zip(exact) {
-            answers[at] = found;
-        }
-        answers
+            None => vec![None; queries.len()],
+        };
+        let left: Vec<usize> = (0..queries.len()).filter(|&at| found[at].is_none()).collect();
+        let mut exact = self.search_batch(kernel, rows, queries.pick(&left).rows(), k, among).into_iter();
+        found.into_iter().map(|found| found.or_else(|| exact.next()).unwrap_or_default()).collect()
     }
 
-    /// `None` where 1-bit codes are of no help.
+    /// The codes that approximate searches use, if they pay: an eighth of the rows is scanned by 8-bit codes in the time of all by their signs.
     #[cfg(feature = "approximate")]
-    fn search_by_bits(
+    fn bits_for(
         &self,
         kernel: &dyn ScanKernel,
         rows: Rows<'_>,
-        query: &[f32],
         k: usize,
         among: Option<&Positions>,
-        recall: f32,
-    ) -> Option<Vec<Neighbor>> {
+    ) -> Option<(&Codes, &BitCodes)> {
         let count = rows.len();
         let available = among.map_or(count, Positions::len);
-        // A scan of an eighth of the rows by their 8-bit codes takes as long as one of all by their signs.
         let pays = available / 64 >= k && available >= count / SPARSE && BitCodes::pay(count, rows.dim());
-        if !pays || !kernel.has_fast_bits() || !self.scan_is_safe(rows.dim(), norm(query)) {
+        if !pays || !kernel.has_fast_bits() {
             return None;
         }
         let codes = self.codes_for(kernel, rows)?;
-        let bits = self.bits.get_or_make(|| BitCodes::of(kernel, self.metric, rows))?;
-        let search = BitSearch { kernel, codes: bits, k, among, recall, most: count / 16 };
+        Some((codes, self.bits.get_or_make(|| BitCodes::of(kernel, self.metric, rows))?))
+    }
+
+    /// `None` where the signs are of no help.
+    #[cfg(feature = "approximate")]
+    fn search_by_bits(
+        &self,
+        search: &BitSearch<'_>,
+        codes: &Codes,
+        rows: Rows<'_>,
+        query: &[f32],
+    ) -> Option<Vec<Neighbor>> {
+        let BitSearch { kernel, k, .. } = *search;
+        if !self.scan_is_safe(rows.dim(), norm(query)) {
+            return None;
+        }
         let found = search.candidates(query, |positions| {
             let seeds = self.rescore(rows, query, k, positions.iter().copied());
             seeds.get(k - 1).map(|neighbor| neighbor.score)
         })?;
-        let Ok(queries) = Rows::new(query, rows.dim()) else {
-            unreachable!("a query is as long as the rows")
-        };
-        let mut scan = Scan::new(kernel, self.metric, queries, k, found.len());
+        let mut scan = Scan::new(kernel, self.metric, Rows::new(query, rows.dim()).ok()?, k, found.len());
         let picked = codes.pick(&found);
         for start in (0..found.len()).step_by(BLOCK) {
             scan.take(kernel, &picked, start..found.len().min(start + BLOCK), None);
@@ -447,6 +452,25 @@ impl RowStats {
         sort_and_cut(self.metric, &mut found, k);
         found
     }
+}
+
+/// What a task gives for each number below `count`, on the threads of the kernel.
+#[cfg(all(feature = "approximate", not(target_family = "wasm")))]
+fn each<T: Send>(kernel: &dyn ScanKernel, count: usize, task: &(dyn Fn(usize) -> T + Sync)) -> Vec<T> {
+    use std::sync::Mutex;
+
+    let done: Vec<_> = (0..count).map(|_| Mutex::new(None)).collect();
+    kernel.spread(count, &|at| {
+        *done[at].lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(task(at));
+    });
+    done.into_iter()
+        .filter_map(|done| done.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()))
+        .collect()
+}
+
+#[cfg(all(feature = "approximate", target_family = "wasm"))]
+fn each<T>(_: &dyn ScanKernel, count: usize, task: &dyn Fn(usize) -> T) -> Vec<T> {
+    (0..count).map(task).collect()
 }
 
 /// What is the same for all parts of a search.

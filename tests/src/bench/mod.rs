@@ -222,6 +222,15 @@ async fn measure_approximate(
     };
     let words = format!("{name}, one query: ours exact / ours at that recall");
     outcome.report(&format!("{name}_1_exact_to_approximate"), &words, compare(ROUNDS, exact, search), None);
+    let apart = |queries: Vec<f32>| queries.chunks_exact(data.dim).map(<[f32]>::to_vec).collect::<Vec<_>>();
+    let batches: Vec<_> = (0..5).map(|round| apart(data.batch(round, 1000))).collect();
+    let batch = |round: usize, options| {
+        black_box(wait(store.similarity_search_batch_by_vector(&batches[round], options))).ok();
+    };
+    let compared =
+        compare(3, |round| batch(round, SearchOptions::new().k(K)), |round| batch(round, options()));
+    let words = format!("{name}, 1000 at once: ours exact / ours at that recall");
+    outcome.report(&format!("{name}_1000_exact_to_approximate"), &words, compared, None);
     Ok(())
 }
 
