@@ -3,8 +3,8 @@
 #
 #   cargo run --release -p twindex-tests --bin bench -- "$(scripts/glosses.sh | tail -n 1)"
 #
-# The last line of standard output is the folder, ${TWINDEX_CACHE:-<repository>/.cache}/glosses. It takes a quarter of an hour on two cores that have
-# nothing else to do. Run again, it does nothing; interrupted, it goes on with the definitions that are missing. TWINDEX_PROGRAM names a
+# The last line of standard output is the folder, ${TWINDEX_CACHE:-<repository>/.cache}/glosses. It takes about a minute for each of 30 parts
+# on two busy cores. Run again, it does nothing; interrupted, it goes on with the definitions that are missing. TWINDEX_PROGRAM names a
 # `twindex` to use instead of building one. Sets up what it needs on a Debian machine.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"

@@ -190,9 +190,9 @@ impl BitCodes {
     fn resize(&mut self, count: usize) -> Result<(), TryReserveError> {
         let blocks = count.div_ceil(ROWS);
         let groups = blocks * self.groups_per_row();
-        fit(&mut self.groups, groups, [0; ROWS / 2])?;
-        fit(&mut self.factors, blocks * ROWS, 0.0)?;
-        fit(&mut self.terms, blocks * ROWS, f32::NEG_INFINITY)?;
+        fit(&mut self.groups, groups)?;
+        fit(&mut self.factors, blocks * ROWS)?;
+        fit(&mut self.terms, blocks * ROWS)?;
         self.factors[count..].fill(0.0);
         self.terms[count..].fill(f32::NEG_INFINITY);
         Ok(())
@@ -272,9 +272,9 @@ impl BitCodes {
     }
 }
 
-/// Makes a list so long.
-fn fit<T: Clone>(numbers: &mut Vec<T>, len: usize, by: T) -> Result<(), TryReserveError> {
-    longer(numbers, len.saturating_sub(numbers.len()), by)?;
+/// Makes a list so long, with zeros.
+fn fit<T: Clone + Default>(numbers: &mut Vec<T>, len: usize) -> Result<(), TryReserveError> {
+    longer(numbers, len.saturating_sub(numbers.len()))?;
     numbers.truncate(len);
     Ok(())
 }

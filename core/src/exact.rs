@@ -455,7 +455,7 @@ impl RowStats {
 }
 
 /// What a task gives for each number below `count`, on the threads of the kernel.
-#[cfg(all(feature = "approximate", not(target_family = "wasm")))]
+#[cfg(not(target_family = "wasm"))]
 fn each<T: Send>(kernel: &dyn ScanKernel, count: usize, task: &(dyn Fn(usize) -> T + Sync)) -> Vec<T> {
     use std::sync::Mutex;
 
@@ -493,8 +493,6 @@ impl Within<'_> {
     /// Splits a search into groups of queries and parts of the rows, which `search` answers, and brings the answers together.
     #[cfg(not(target_family = "wasm"))]
     fn spread(&self, queries: Rows<'_>, search: &(dyn Fn(Rows<'_>, Range<usize>) -> Found + Sync)) -> Found {
-        use std::sync::Mutex;
-
         let (count, threads) = (self.rows.len(), self.kernel.threads());
         let groups = queries.len().div_ceil(TOGETHER).max(1);
         let together = queries.len().div_ceil(groups);
@@ -502,15 +500,12 @@ impl Within<'_> {
         // Many groups keep all threads busy to the end; few are split evenly.
         let parts = if groups >= 4 * threads { 1 } else { threads.min(work / PART).max(1) };
         let size = count.div_ceil(parts);
-        let found: Vec<_> = (0..groups * parts).map(|_| Mutex::new(Found::new())).collect();
-        self.kernel.spread(found.len(), &|task| {
+        let found = each(self.kernel, groups * parts, &|task| {
             let (group, part) = (task / parts, task % parts);
             let queries = queries.slice(group * together..((group + 1) * together).min(queries.len()));
-            let answer = search(queries, (part * size).min(count)..((part + 1) * size).min(count));
-            *found[task].lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = answer;
+            search(queries, (part * size).min(count)..((part + 1) * size).min(count))
         });
-        let mut found =
-            found.into_iter().map(|part| part.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()));
+        let mut found = found.into_iter();
         let mut answers = Found::with_capacity(queries.len());
         for _ in 0..groups {
             let of_group = found.by_ref().take(parts).reduce(|whole, part| self.both(whole, part));

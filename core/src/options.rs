@@ -101,6 +101,12 @@ impl SearchOptions {
         self
     }
 
+    /// The recall to search for, where that is less than all.
+    #[cfg(feature = "approximate")]
+    pub(crate) fn recall_target(&self) -> Option<f32> {
+        self.recall.filter(|&recall| recall < 1.0)
+    }
+
     pub(crate) fn check(&self) -> Result<()> {
         check_positive("k", self.k)?;
         #[cfg(feature = "approximate")]

@@ -143,14 +143,14 @@ fn code(kernel: &dyn ScanKernel, rows: Rows<'_>, codes: &mut [i8], numbers: [&mu
     }
 }
 
-/// Makes a list longer. A first, large batch is held without slack; later ones grow as vectors do.
-pub(crate) fn longer<T: Clone>(numbers: &mut Vec<T>, more: usize, by: T) -> Result<(), TryReserveError> {
+/// Adds zeros. A first, large batch is held without slack; later ones grow as vectors do.
+pub(crate) fn longer<T: Clone + Default>(numbers: &mut Vec<T>, more: usize) -> Result<(), TryReserveError> {
     if numbers.is_empty() {
         numbers.try_reserve_exact(more)?
     } else {
         numbers.try_reserve(more)?
     }
-    numbers.resize(numbers.len() + more, by);
+    numbers.resize(numbers.len() + more, T::default());
     Ok(())
 }
 
@@ -176,8 +176,8 @@ impl Codes {
     #[must_use]
     pub(crate) fn append(&mut self, kernel: &dyn ScanKernel, rows: Rows<'_>) -> bool {
         let before = self.len();
-        let extended = longer(&mut self.codes, rows.data().len(), 0).is_ok()
-            && self.numbers.iter_mut().all(|numbers| longer(numbers, rows.len(), 0.0).is_ok());
+        let extended = longer(&mut self.codes, rows.data().len()).is_ok()
+            && self.numbers.iter_mut().all(|numbers| longer(numbers, rows.len()).is_ok());
         if extended {
             let codes = &mut self.codes[before * rows.dim()..];
             code(kernel, rows, codes, self.numbers.each_mut().map(|numbers| &mut numbers[before..]));

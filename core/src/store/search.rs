@@ -166,7 +166,7 @@ impl Store {
         let Some(index) = self.index_with_rows() else { return Ok(Vec::new()) };
         let among = self.among(options.filter.as_ref())?;
         #[cfg(feature = "approximate")]
-        if let Some(recall) = options.recall.filter(|&recall| recall < 1.0) {
+        if let Some(recall) = options.recall_target() {
             let queries = Rows::new(&query, index.dim())?;
             let mut found = index.search_approximately(queries, options.k, among.as_ref(), recall)?;
             return Ok(self.hits(found.pop().unwrap_or_default(), options.score_threshold));
@@ -191,7 +191,7 @@ impl Store {
         let Some(index) = self.index_with_rows() else { return Ok(vec![Vec::new(); queries.len()]) };
         let among = self.among(options.filter.as_ref())?;
         #[cfg(feature = "approximate")]
-        let found = match options.recall.filter(|&recall| recall < 1.0) {
+        let found = match options.recall_target() {
             Some(recall) => index.search_approximately(queries, options.k, among.as_ref(), recall),
             None => index.search_batch(queries, options.k, among.as_ref()),
         }?;

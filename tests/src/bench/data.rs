@@ -91,7 +91,7 @@ impl Data {
     /// Vector by vector.
     #[must_use]
     pub fn vectors_apart(&self) -> Vec<Vec<f32>> {
-        self.vectors.chunks_exact(self.dim).map(<[f32]>::to_vec).collect()
+        apart(&self.vectors, self.dim)
     }
 
     /// What is searched for in a round, from the beginning again after the last.
@@ -111,4 +111,10 @@ impl Data {
 fn document(line: &str) -> Result<Document, String> {
     let line: Line = serde_json::from_str(line).map_err(|error| format!("corpus.jsonl: {error}"))?;
     Ok(Document::new(line.text).with_id(line.id).with_metadata(line.metadata))
+}
+
+/// Vectors each in a list of its own, as the store takes queries.
+#[must_use]
+pub fn apart(vectors: &[f32], dim: usize) -> Vec<Vec<f32>> {
+    vectors.chunks_exact(dim).map(<[f32]>::to_vec).collect()
 }

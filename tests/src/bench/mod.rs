@@ -18,7 +18,7 @@ use twindex::{VectorStore, kernel};
 use twindex_core::testkit::brute_force;
 
 use crate::subject::Table;
-use data::Data;
+use data::{Data, apart};
 use timing::{Compared, compare, median, stream, time};
 
 /// How many neighbours are asked for.
@@ -138,8 +138,7 @@ async fn measure_metric(
     index.add(&data.vectors)?;
     for (queries, rounds, floor) in [(1, ROUNDS, 6.0), (10, 20, 1.0), (1000, 3, 1.0)] {
         let batches: Vec<Vec<f32>> = (0..rounds + 2).map(|round| data.batch(round, queries)).collect();
-        let apart: Vec<Vec<Vec<f32>>> =
-            batches.iter().map(|batch| batch.chunks_exact(data.dim).map(<[f32]>::to_vec).collect()).collect();
+        let apart: Vec<Vec<Vec<f32>>> = batches.iter().map(|batch| apart(batch, data.dim)).collect();
         let (mut theirs, mut ours) = (Vec::new(), Vec::new());
         let compared = compare(
             rounds,
@@ -222,8 +221,7 @@ async fn measure_approximate(
     };
     let words = format!("{name}, one query: ours exact / ours at that recall");
     outcome.report(&format!("{name}_1_exact_to_approximate"), &words, compare(ROUNDS, exact, search), None);
-    let apart = |queries: Vec<f32>| queries.chunks_exact(data.dim).map(<[f32]>::to_vec).collect::<Vec<_>>();
-    let batches: Vec<_> = (0..5).map(|round| apart(data.batch(round, 1000))).collect();
+    let batches: Vec<_> = (0..5).map(|round| apart(&data.batch(round, 1000), data.dim)).collect();
     let batch = |round: usize, options| {
         black_box(wait(store.similarity_search_batch_by_vector(&batches[round], options))).ok();
     };
