@@ -273,7 +273,7 @@ impl BitCodes {
 }
 
 /// Makes a list so long, with zeros.
-fn fit<T: Clone + Default>(numbers: &mut Vec<T>, len: usize) -> Result<(), TryReserveError> {
+fn fit<T: Clone + bytemuck::Zeroable>(numbers: &mut Vec<T>, len: usize) -> Result<(), TryReserveError> {
     longer(numbers, len.saturating_sub(numbers.len()))?;
     numbers.truncate(len);
     Ok(())

@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[cfg(feature = "approximate")]
 use crate::bits::{BitCodes, BitSearch};
 use crate::error::{self, Error};
+#[cfg(feature = "halves")]
+use crate::halves::HalfSearch;
 use crate::kernel::{ScanKernel, gamma};
 use crate::metric::{Metric, norm};
 use crate::quantize::{Codes, LEAST_QUERY_NORM, Scan};
@@ -337,7 +339,7 @@ impl RowStats {
         rows: Rows<'_>,
         query: &[f32],
     ) -> Option<Vec<Neighbor>> {
-        let BitSearch { kernel, k, .. } = *search;
+        let k = search.k;
         if !self.scan_is_safe(rows.dim(), norm(query)) {
             return None;
         }
@@ -345,13 +347,28 @@ impl RowStats {
             let seeds = self.rescore(rows, query, k, positions.iter().copied());
             seeds.get(k - 1).map(|neighbor| neighbor.score)
         })?;
-        let mut scan = Scan::new(kernel, self.metric, Rows::new(query, rows.dim()).ok()?, k, found.len());
-        let picked = codes.pick(&found);
-        for start in (0..found.len()).step_by(BLOCK) {
-            scan.take(kernel, &picked, start..found.len().min(start + BLOCK), None);
+        self.search_among(search.kernel, codes, rows, query, k, &found)
+    }
+
+    /// The best `k` of these rows, by their 8-bit codes.
+    #[cfg(any(feature = "approximate", feature = "halves"))]
+    fn search_among(
+        &self,
+        kernel: &dyn ScanKernel,
+        codes: &Codes,
+        rows: Rows<'_>,
+        query: &[f32],
+        k: usize,
+        among: &[usize],
+    ) -> Option<Vec<Neighbor>> {
+        let asked = Rows::new(query, rows.dim()).ok()?;
+        let mut scan = Scan::new(kernel, self.metric, asked, k, among.len());
+        let picked = codes.pick(among);
+        for start in (0..among.len()).step_by(BLOCK) {
+            scan.take(kernel, &picked, start..among.len().min(start + BLOCK), None);
         }
         let kept = scan.finish().next()??;
-        Some(self.rescore(rows, query, k, kept.into_iter().map(|at| found[at])))
+        Some(self.rescore(rows, query, k, kept.into_iter().map(|at| among[at])))
     }
 
     /// [`search_batch`](Self::search_batch), where `others` answers those queries that codes cannot.
@@ -499,7 +516,7 @@ impl Within<'_> {
         let work = self.rows.dim().saturating_mul(self.available).saturating_mul(together);
         // Many groups keep all threads busy to the end; few are split evenly.
         let parts = if groups >= 4 * threads { 1 } else { threads.min(work / PART).max(1) };
-        let size = count.div_ceil(parts);
+        let size = count.div_ceil(parts).next_multiple_of(BLOCK);
         let found = each(self.kernel, groups * parts, &|task| {
             let (group, part) = (task / parts, task % parts);
             let queries = queries.slice(group * together..((group + 1) * together).min(queries.len()));
@@ -551,6 +568,13 @@ impl Within<'_> {
     /// For each query the best `k` of the rows of a range, found by their codes; `None` if more than a few can be among the best, as among rows of
     /// very unlike lengths: reading the codes was then in vain.
     fn by_codes(&self, codes: &Codes, queries: Rows<'_>, range: Range<usize>) -> Found {
+        // Codes are read once for all queries, which is no more than their upper halves for each of two.
+        #[cfg(feature = "halves")]
+        if queries.len() == 1
+            && let Some(found) = self.by_halves(codes, queries.row(0), range.clone())
+        {
+            return vec![Some(found)];
+        }
         // What the rest costs more than it would have by reading all rows at once: an eighth.
         let most = (self.available / 16).max(4 * self.k + 256);
         let mut scan = Scan::new(self.kernel, self.stats.metric, queries, self.k, most);
@@ -561,6 +585,22 @@ impl Within<'_> {
             self.stats.rescore(self.rows, query, self.k, positions.into_iter())
         };
         queries.iter().zip(scan.finish()).map(|(query, positions)| Some(rescore(query, positions?))).collect()
+    }
+
+    /// [`by_codes`](Self::by_codes) for one query, by their upper halves first; `None` where these are not kept or of no help.
+    #[cfg(feature = "halves")]
+    fn by_halves(&self, codes: &Codes, query: &[f32], range: Range<usize>) -> Option<Vec<Neighbor>> {
+        let Self { stats, kernel, rows, k, among, .. } = *self;
+        let search =
+            HalfSearch { kernel, metric: stats.metric, codes, k, among, most: range.len() / 16, range };
+        if !search.pays() || self.available < rows.len() / SPARSE {
+            return None;
+        }
+        let found = search.candidates(query, |positions| {
+            let seeds = stats.rescore(rows, query, k, positions.iter().copied());
+            seeds.get(k - 1).map(|neighbor| neighbor.score)
+        })?;
+        stats.search_among(kernel, codes, rows, query, k, &found)
     }
 
     /// The best `k` of the rows of a range, by the rows as they are.
@@ -599,6 +639,7 @@ impl Within<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(not(target_family = "wasm"))]
     use crate::kernel::scalar::Portable;
     use crate::testkit::{Generator, OnCodes, brute_force};
 
@@ -762,8 +803,11 @@ mod tests {
             let mut random = Generator::new(1000 + seed);
             let dim = [1, 31, 32, 33, 47, 64, 100, 257][random.below(8)];
             let metric = [Metric::L2, Metric::InnerProduct, Metric::Cosine][random.below(3)];
-            let kernel =
-                OnCodes { most_query_code: [127, 63][random.below(2)], threads: 1 + random.below(4) };
+            let kernel = OnCodes {
+                most_query_code: [127, 63][random.below(2)],
+                threads: 1 + random.below(4),
+                halves: random.below(4) > 0,
+            };
             let kinds: Vec<usize> = (0..1 + random.below(3)).map(|_| random.below(9)).collect();
             let (mut data, mut stats) = (Vec::new(), RowStats::new(metric));
             for step in 0..5 {

@@ -280,7 +280,11 @@ mod tests {
     mod on_small_codes_in_parts {
         use super::*;
 
-        crate::testkit::index_suite!(FlatEngine::new(Arc::new(OnCodes { most_query_code: 63, threads: 3 })));
+        crate::testkit::index_suite!(FlatEngine::new(Arc::new(OnCodes {
+            most_query_code: 63,
+            threads: 3,
+            halves: true
+        })));
     }
 
     #[test]

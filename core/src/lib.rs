@@ -59,6 +59,8 @@ mod error;
 mod exact;
 mod filter;
 mod flat;
+#[cfg(feature = "halves")]
+mod halves;
 mod index;
 pub mod interop;
 pub mod kernel;

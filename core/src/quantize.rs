@@ -18,7 +18,11 @@
 use std::collections::TryReserveError;
 use std::ops::Range;
 
+use bytemuck::Zeroable;
+
 use crate::exact::BLOCK;
+#[cfg(feature = "halves")]
+use crate::halves::Halves;
 use crate::kernel::{CodeRows, ScanKernel, gamma};
 use crate::metric::{Metric, norm};
 use crate::rows::{Positions, Rows, remove_rows};
@@ -51,12 +55,21 @@ pub(crate) struct Codes {
     codes: Vec<i8>,
     /// What is known of each row beside its codes, a list for each of [`Coded`]'s numbers. A sum of codes is a whole number that f32 has.
     numbers: [Vec<f32>; 4],
+    /// The upper halves of the codes, for kernels that are fast on them.
+    #[cfg(feature = "halves")]
+    halves: Halves,
 }
 
 const SCALE: usize = 0;
 const ERROR: usize = 1;
 const NORM: usize = 2;
 const SUM: usize = 3;
+
+/// What is known of rows beside their codes, but for the sums.
+#[cfg(feature = "halves")]
+fn beside(numbers: &[Vec<f32>; 4]) -> [&[f32]; 3] {
+    [SCALE, ERROR, NORM].map(|which| &*numbers[which])
+}
 
 /// What is known of a vector beside its codes.
 #[derive(Debug, Clone, Copy, Default)]
@@ -144,19 +157,19 @@ fn code(kernel: &dyn ScanKernel, rows: Rows<'_>, codes: &mut [i8], numbers: [&mu
 }
 
 /// Adds zeros. A first, large batch is held without slack; later ones grow as vectors do.
-pub(crate) fn longer<T: Clone + Default>(numbers: &mut Vec<T>, more: usize) -> Result<(), TryReserveError> {
+pub(crate) fn longer<T: Clone + Zeroable>(numbers: &mut Vec<T>, more: usize) -> Result<(), TryReserveError> {
     if numbers.is_empty() {
         numbers.try_reserve_exact(more)?
     } else {
         numbers.try_reserve(more)?
     }
-    numbers.resize(numbers.len() + more, T::default());
+    numbers.resize(numbers.len() + more, T::zeroed());
     Ok(())
 }
 
 /// A little more, so that it is a bound however it was rounded.
 #[inline(always)]
-fn up(x: f32) -> f32 {
+pub(crate) fn up(x: f32) -> f32 {
     x * (1.0 + 4.0 * f32::EPSILON) + f32::MIN_POSITIVE
 }
 
@@ -182,7 +195,26 @@ impl Codes {
             let codes = &mut self.codes[before * rows.dim()..];
             code(kernel, rows, codes, self.numbers.each_mut().map(|numbers| &mut numbers[before..]));
         }
-        extended
+        extended && self.halve(kernel, before)
+    }
+
+    /// Brings the upper halves up to date from a row on.
+    #[cfg(feature = "halves")]
+    fn halve(&mut self, kernel: &dyn ScanKernel, from: usize) -> bool {
+        let Self { dim, codes, numbers, halves } = self;
+        let of_use = kernel.has_fast_halves() && Halves::can_hold(*dim);
+        !of_use || halves.update(kernel, from, codes, beside(numbers)).is_ok()
+    }
+
+    #[cfg(not(feature = "halves"))]
+    fn halve(&mut self, _: &dyn ScanKernel, _: usize) -> bool {
+        true
+    }
+
+    /// The upper halves of the codes, of no rows where the kernel is not fast on them.
+    #[cfg(feature = "halves")]
+    pub(crate) fn halves(&self) -> &Halves {
+        &self.halves
     }
 
     fn len(&self) -> usize {
@@ -193,21 +225,26 @@ impl Codes {
     pub(crate) fn remove(&mut self, positions: &Positions) {
         remove_rows(&mut self.codes, self.dim, positions);
         self.numbers.iter_mut().for_each(|numbers| remove_rows(numbers, 1, positions));
+        #[cfg(feature = "halves")]
+        self.halves.remove(positions, &self.codes, beside(&self.numbers));
     }
 
     pub(crate) fn bytes(&self) -> u64 {
         let numbers: usize = self.numbers.iter().map(Vec::capacity).sum();
-        (self.codes.capacity() + numbers * size_of::<f32>()) as u64
+        let bytes = (self.codes.capacity() + numbers * size_of::<f32>()) as u64;
+        #[cfg(feature = "halves")]
+        let bytes = bytes + self.halves.bytes();
+        bytes
     }
 
     /// The codes of these rows, in this order.
-    #[cfg(feature = "approximate")]
+    #[cfg(any(feature = "approximate", feature = "halves"))]
     pub(crate) fn pick(&self, rows: &[usize]) -> Self {
         let dim = self.dim;
         let mut codes = Vec::with_capacity(rows.len() * dim);
         rows.iter().for_each(|row| codes.extend_from_slice(&self.codes[row * dim..(row + 1) * dim]));
         let numbers = self.numbers.each_ref().map(|numbers| rows.iter().map(|&row| numbers[row]).collect());
-        Self { dim, codes, numbers }
+        Self { dim, codes, numbers, ..Self::default() }
     }
 
     fn rows(&self, range: Range<usize>) -> CodeRows<'_> {
@@ -218,13 +255,13 @@ impl Codes {
 
 /// By how much rounding may widen an interval.
 #[derive(Debug, Clone, Copy)]
-struct Rounding {
+pub(crate) struct Rounding {
     /// For each unit of `(|q| + |x|)^2`.
     relative: f32,
     underflow: f32,
 }
 
-fn rounding(dim: usize) -> Rounding {
+pub(crate) fn rounding(dim: usize) -> Rounding {
     let relative = (8.0 * gamma(dim) + 16.0 * f64::from(f32::EPSILON)) as f32;
     Rounding { relative, underflow: dim as f32 * f32::MIN_POSITIVE }
 }
@@ -326,9 +363,19 @@ impl<'a> Block<'a> {
     }
 }
 
+/// At least by how much the inner product of a query with a row, of which this is known, may differ from that of what their codes stand for.
+#[inline(always)]
+pub(crate) fn slack_of(query: &Coded, error: f32, norm: f32, rounding: Rounding) -> f32 {
+    let lengths = query.norm + norm;
+    query.norm * error
+        + query.error * (norm + error)
+        + lengths * lengths * rounding.relative
+        + rounding.underflow
+}
+
 /// A key (lower is better) by an inner product and the lengths of query and row; it falls as the product grows.
 #[inline(always)]
-fn key(metric: Metric, product: f32, query: f32, row: f32) -> f32 {
+pub(crate) fn key(metric: Metric, product: f32, query: f32, row: f32) -> f32 {
     match metric {
         Metric::L2 => (query * query + row * row) - 2.0 * product,
         Metric::InnerProduct => -product,
@@ -363,16 +410,6 @@ impl Sieve {
 }
 
 impl Query {
-    /// At least by how much the inner product with a row may differ from that of the codes.
-    #[inline(always)]
-    fn slack(&self, error: f32, norm: f32, rounding: Rounding) -> f32 {
-        let lengths = self.coded.norm + norm;
-        self.coded.norm * error
-            + self.coded.error * (norm + error)
-            + lengths * lengths * rounding.relative
-            + rounding.underflow
-    }
-
     /// Takes in rows by the products of their codes.
     ///
     /// Only where the sieve lets rows through is their own interval looked at. Every step of both is the same, rounds the same way and grows with the slack,
@@ -387,7 +424,7 @@ impl Query {
         among: Option<&Positions>,
     ) {
         let Coded { scale, norm, .. } = self.coded;
-        let slack = self.slack(block.error, block.norm, rounding);
+        let slack = slack_of(&self.coded, block.error, block.norm, rounding);
         let sieve = Sieve { metric, scale, norm, slack, limit: self.candidates.limit() };
         let mut any = [true; BLOCK / LANES];
         kernel.sift(&sieve, products, block.scales, block.norms, &mut any);
@@ -395,7 +432,7 @@ impl Query {
             let first = chunk * LANES;
             for (at, &product) in products.iter().enumerate().skip(first).take(LANES) {
                 let product = product as f32 * (scale * block.scales[at]);
-                let slack = self.slack(block.errors[at], block.norms[at], rounding);
+                let slack = slack_of(&self.coded, block.errors[at], block.norms[at], rounding);
                 let best = key(metric, product + slack, norm, block.norms[at]);
                 let position = block.start + at;
                 if best <= self.candidates.limit() && among.is_none_or(|among| among.contains(position)) {
@@ -440,14 +477,14 @@ mod tests {
                     let mut products = vec![0; rows.len()];
                     Portable.dot_i8(&code, codes.rows(0..rows.len()), &mut products);
                     let rounding = rounding(dim);
-                    let asked = Query { coded, candidates: Certain::new(1), gave_up: false };
                     for (i, row) in rows.iter().enumerate() {
                         let length = norm(row);
                         if metric == Metric::Cosine && length < 1e-12 {
                             continue;
                         }
                         let product = products[i] as f32 * (coded.scale * codes.numbers[SCALE][i]);
-                        let slack = asked.slack(codes.numbers[ERROR][i], codes.numbers[NORM][i], rounding);
+                        let slack =
+                            slack_of(&coded, codes.numbers[ERROR][i], codes.numbers[NORM][i], rounding);
                         let [best, worst] = [slack, -slack]
                             .map(|slack| key(metric, product + slack, coded.norm, codes.numbers[NORM][i]));
                         let score = metric.score(&query, norm(&query), row, length);

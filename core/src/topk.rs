@@ -124,6 +124,14 @@ impl<W: Fn(f32) -> f32> Candidates<W> {
     }
 }
 
+/// Those of the lowest keys: `count`, and more where the last are equal.
+#[cfg(feature = "halves")]
+pub(crate) fn lowest(keys: impl Iterator<Item = (usize, f32)>, count: usize) -> Vec<usize> {
+    let mut candidates = Candidates::new(count, |key| key);
+    keys.for_each(|(at, key)| candidates.push(key, at));
+    candidates.positions().collect()
+}
+
 /// The candidates of a scan that knows an interval for each row: those whose best end is not worse than the k-th best worst end.
 #[derive(Debug)]
 pub(crate) struct Certain {

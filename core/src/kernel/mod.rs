@@ -8,6 +8,8 @@ use std::fmt;
 
 #[cfg(feature = "approximate")]
 pub use crate::bits::{BitBlock, BitQuery, BitRows, ROWS};
+#[cfg(feature = "halves")]
+pub use crate::halves::{Beside, GROUP, HalfBlock, HalfGroup, HalfQuery, HalfRows};
 pub use crate::quantize::{Coded, LANES, Sieve, encode};
 use crate::rows::Rows;
 
@@ -83,6 +85,23 @@ pub trait ScanKernel: Send + Sync + fmt::Debug {
         scalar::bounds(query, rows, bounds, best);
     }
 
+    /// Whether [`best_keys`](Self::best_keys) is faster than [`dot_i8`](Self::dot_i8) where that waits for memory, so that upper halves of codes are worth
+    /// keeping. No unless an implementation says so.
+    #[cfg(feature = "halves")]
+    fn has_fast_halves(&self) -> bool {
+        false
+    }
+
+    /// The best key (lower is better) that each row may have, by the upper halves of its codes, and the best of these of each block of [`LANES`] rows. An
+    /// implementation does the same, to the bit: this is `scalar::best_keys(query, rows, keys, least)`.
+    ///
+    /// # Panics
+    /// If lengths do not fit together.
+    #[cfg(feature = "halves")]
+    fn best_keys(&self, query: &HalfQuery, rows: HalfRows<'_>, keys: &mut [f32], least: &mut [f32]) {
+        scalar::best_keys(query, rows, keys, least);
+    }
+
     /// How many threads one search may use.
     #[cfg(not(target_family = "wasm"))]
     fn threads(&self) -> usize {
@@ -94,6 +113,25 @@ pub trait ScanKernel: Send + Sync + fmt::Debug {
     fn spread(&self, count: usize, run: &(dyn Fn(usize) + Sync)) {
         (0..count).for_each(run);
     }
+}
+
+/// Hands each part to a task, with its number, on the threads of a kernel.
+#[cfg(all(feature = "halves", not(target_family = "wasm")))]
+pub(crate) fn for_each_part<T: Send>(
+    kernel: &dyn ScanKernel,
+    parts: impl Iterator<Item = T>,
+    task: &(dyn Fn(usize, T) + Sync),
+) {
+    let parts: Vec<_> = parts.map(|part| std::sync::Mutex::new(Some(part))).collect();
+    kernel.spread(parts.len(), &|at| {
+        let part = parts[at].lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+        part.into_iter().for_each(|part| task(at, part));
+    });
+}
+
+#[cfg(all(feature = "halves", target_family = "wasm"))]
+pub(crate) fn for_each_part<T>(_: &dyn ScanKernel, parts: impl Iterator<Item = T>, task: &dyn Fn(usize, T)) {
+    parts.enumerate().for_each(|(at, part)| task(at, part));
 }
 
 /// Codes of rows side by side, from -127 to 127, fewer than 2^16 a row, and the sum of the codes of each row.

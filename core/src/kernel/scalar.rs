@@ -7,6 +7,8 @@
 #[cfg(feature = "approximate")]
 use super::{BitQuery, BitRows, ROWS};
 use super::{CodeRows, ScanKernel, assert_shapes};
+#[cfg(feature = "halves")]
+use super::{HalfQuery, HalfRows, LANES};
 use crate::rows::Rows;
 
 #[inline(always)]
@@ -117,6 +119,27 @@ pub fn bounds(query: &BitQuery, rows: BitRows<'_>, bounds: &mut [f32], best: &mu
             *bound = block.factors[at] * query.product(sums[at]) + block.terms[at];
             *best = if *bound > *best { *bound } else { *best };
         }
+    }
+}
+
+/// Best keys by upper halves of codes: see [`ScanKernel::best_keys`].
+///
+/// # Panics
+/// If lengths do not fit together.
+#[cfg(feature = "halves")]
+pub fn best_keys(query: &HalfQuery, rows: HalfRows<'_>, keys: &mut [f32], least: &mut [f32]) {
+    rows.assert_shapes(query, keys, least);
+    for ((block, keys), least) in rows.blocks().zip(keys.as_chunks_mut().0).zip(least) {
+        let mut products = [0; LANES];
+        for (query, group) in query.groups().iter().zip(block.groups) {
+            for (product, codes) in products.iter_mut().zip(group.as_chunks::<4>().0) {
+                for (at, code) in codes.iter().enumerate() {
+                    let (first, second) = (i32::from(code & 15), i32::from(code >> 4));
+                    *product += i32::from(query[at]) * first + i32::from(query[4 + at]) * second;
+                }
+            }
+        }
+        *least = query.best_keys(&products, block.beside, keys);
     }
 }
 

@@ -9,7 +9,9 @@ pub mod fixtures;
 
 use crate::index::Engine;
 use crate::kernel::scalar::{self, Portable};
-use crate::kernel::{BitQuery, BitRows, CodeRows, ROWS, ScanKernel, gamma};
+use crate::kernel::{
+    BitQuery, BitRows, CodeRows, GROUP, HalfQuery, HalfRows, LANES, ROWS, ScanKernel, gamma,
+};
 use crate::metric::{Metric, norm};
 use crate::rows::{Positions, Rows, remove_rows};
 use crate::topk::Neighbor;
@@ -54,11 +56,13 @@ pub struct OnCodes {
     pub most_query_code: i8,
     /// How many parts searches are split into, one after the other.
     pub threads: usize,
+    /// See [`ScanKernel::has_fast_halves`].
+    pub halves: bool,
 }
 
 impl Default for OnCodes {
     fn default() -> Self {
-        Self { most_query_code: 127, threads: 1 }
+        Self { most_query_code: 127, threads: 1, halves: true }
     }
 }
 
@@ -81,6 +85,10 @@ impl ScanKernel for OnCodes {
 
     fn has_fast_bits(&self) -> bool {
         true
+    }
+
+    fn has_fast_halves(&self) -> bool {
+        self.halves
     }
 
     fn most_query_code(&self) -> i8 {
@@ -354,6 +362,42 @@ pub fn kernel_bounds_as_the_portable_one(bounds: Bounds<'_>) {
         };
         let portable = run(&|query, rows, out, best| scalar::bounds(query, rows, out, best));
         assert_eq!(run(bounds), portable, "{dim} dimensions, {blocks} blocks");
+    }
+}
+
+/// Best keys of rows and of blocks: see [`ScanKernel::best_keys`].
+pub type BestKeys<'a> = &'a dyn Fn(&HalfQuery, HalfRows<'_>, &mut [f32], &mut [f32]);
+
+/// Best keys by upper halves of codes are those of the portable kernel, to the bit, for every number of dimensions and blocks.
+///
+/// # Panics
+/// If they are not.
+pub fn kernel_has_the_best_keys_of_the_portable_one(best_keys: BestKeys<'_>) {
+    let mut random = Generator::new(78);
+    for dim in lengths().chain([4096, 8191]) {
+        for extreme in [false, true] {
+            let mut query = random.floats(dim);
+            if extreme {
+                query.iter_mut().for_each(|x| *x = x.signum());
+            }
+            let blocks = 1 + random.below(4);
+            let groups: Vec<[u8; 4 * LANES]> = (0..blocks * dim.div_ceil(GROUP))
+                .map(|_| std::array::from_fn(|_| if extreme { 255 } else { random.bits() as u8 }))
+                .collect();
+            let beside: Vec<[[f32; LANES]; 3]> =
+                (0..blocks).map(|_| [0; 3].map(|_| [0; LANES].map(|_| random.float().abs()))).collect();
+            let rows = HalfRows::new(&groups, &beside);
+            for metric in [Metric::L2, Metric::InnerProduct, Metric::Cosine] {
+                let query = HalfQuery::new(&Portable, metric, &query);
+                let run = |best_keys: BestKeys<'_>| {
+                    let (mut keys, mut least) = (vec![0.0; blocks * LANES], vec![0.0; blocks]);
+                    best_keys(&query, rows, &mut keys, &mut least);
+                    keys.into_iter().chain(least).map(f32::to_bits).collect::<Vec<_>>()
+                };
+                let portable = run(&|query, rows, keys, least| scalar::best_keys(query, rows, keys, least));
+                assert_eq!(run(best_keys), portable, "{metric}, {dim} dimensions, {blocks} blocks");
+            }
+        }
     }
 }
 

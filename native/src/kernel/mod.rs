@@ -6,6 +6,8 @@
 mod bits;
 #[cfg(target_arch = "x86_64")]
 mod codes;
+#[cfg(target_arch = "x86_64")]
+mod halves;
 
 use std::sync::Arc;
 
@@ -16,7 +18,9 @@ use twindex_core::Rows;
 #[cfg(feature = "faiss")]
 use twindex_core::kernel::assert_shapes;
 use twindex_core::kernel::scalar::Portable;
-use twindex_core::kernel::{BitQuery, BitRows, CodeRows, Coded, ScanKernel, Sieve, encode};
+use twindex_core::kernel::{
+    BitQuery, BitRows, CodeRows, Coded, HalfQuery, HalfRows, ScanKernel, Sieve, encode,
+};
 
 /// Variables that turn AVX2, and everything above it, off when they are set to anything but nothing or `0`: LangChain's, and
 /// ours. The BLAS library that FAISS multiplies batches with chooses for itself (`OPENBLAS_CORETYPE`).
@@ -186,6 +190,18 @@ impl ScanKernel for Native {
             #[cfg(target_arch = "x86_64")]
             Codes::Own(kernel) => bits::bounds(kernel, query, rows, bounds, best),
             _ => Portable.bounds(query, rows, bounds, best),
+        }
+    }
+
+    fn has_fast_halves(&self) -> bool {
+        self.has_fast_bits()
+    }
+
+    fn best_keys(&self, query: &HalfQuery, rows: HalfRows<'_>, keys: &mut [f32], least: &mut [f32]) {
+        match self.codes {
+            #[cfg(target_arch = "x86_64")]
+            Codes::Own(kernel) => halves::best_keys(kernel, query, rows, keys, least),
+            _ => Portable.best_keys(query, rows, keys, least),
         }
     }
 
