@@ -156,6 +156,18 @@ impl<'a> BitRows<'a> {
     }
 }
 
+impl BitBlock<'_> {
+    /// The best score that each row may have, by the sum of the entries that its signs choose, and the best of these.
+    #[inline(always)]
+    pub fn bounds(&self, query: &BitQuery, sums: &[u16; ROWS], bounds: &mut [f32; ROWS], best: &mut f32) {
+        *best = f32::NEG_INFINITY;
+        for (at, bound) in bounds.iter_mut().enumerate() {
+            *bound = self.factors[at] * query.product(sums[at]) + self.terms[at];
+            *best = if *bound > *best { *bound } else { *best };
+        }
+    }
+}
+
 impl BitCodes {
     /// Whether rows of this shape are worth coding.
     pub(crate) fn pay(count: usize, dim: usize) -> bool {
@@ -214,7 +226,7 @@ impl BitCodes {
     fn code(&mut self, kernel: &dyn ScanKernel, start: usize, rows: Rows<'_>) {
         let (first, groups) = (start / ROWS, self.groups_per_row());
         let Self { metric, rotation, center, groups: all, factors, terms, .. } = self;
-        let coder = Coder { metric: *metric, rotation, center };
+        let coder = Coder { kernel, metric: *metric, rotation, center };
         let parts = all[first * groups..]
             .chunks_mut(groups)
             .zip(factors[first * ROWS..].chunks_mut(ROWS))
@@ -222,7 +234,6 @@ impl BitCodes {
             .map(|((groups, factors), terms)| Part { groups, factors, terms });
         #[cfg(target_family = "wasm")]
         {
-            let _ = kernel;
             parts.enumerate().for_each(|(at, part)| coder.code_block((first + at) * ROWS, part, start, rows));
         }
         #[cfg(not(target_family = "wasm"))]
@@ -306,6 +317,7 @@ struct Part<'a> {
 /// What codes a row.
 #[derive(Clone, Copy)]
 struct Coder<'a> {
+    kernel: &'a dyn ScanKernel,
     metric: Metric,
     rotation: &'a Rotation,
     center: &'a [f32],
@@ -333,7 +345,7 @@ impl Coder<'_> {
             *to = x / length - c;
             along += *to * c;
         }
-        self.rotation.turn(&mut turned);
+        self.kernel.turn(self.rotation, &mut turned);
         (turned, along)
     }
 
@@ -368,8 +380,8 @@ struct Asked {
 
 impl Asked {
     /// A query whose bounds a row exceeds with a probability of at most `1 - recall`.
-    fn new(codes: &BitCodes, vector: &[f32], recall: f32) -> Self {
-        let coder = Coder { metric: codes.metric, rotation: &codes.rotation, center: &codes.center };
+    fn new(kernel: &dyn ScanKernel, codes: &BitCodes, vector: &[f32], recall: f32) -> Self {
+        let coder = Coder { kernel, metric: codes.metric, rotation: &codes.rotation, center: &codes.center };
         let (turned, along) = coder.turn(vector);
         let fours = turned.as_chunks::<4>().0;
         let size = |four: &[f32; 4]| four.iter().map(|x| x.abs()).sum::<f32>();
@@ -430,7 +442,7 @@ impl BitSearch<'_> {
         query: &[f32],
         kth: impl Fn(&[usize]) -> Option<f32>,
     ) -> Option<Vec<usize>> {
-        let asked = Asked::new(self.codes, query, self.recall);
+        let asked = Asked::new(self.kernel, self.codes, query, self.recall);
         let mut best = vec![f32::NEG_INFINITY; self.codes.factors.len() / ROWS];
         let mut bounds = [0.0; TOGETHER * ROWS];
         for (at, best) in best.chunks_mut(TOGETHER).enumerate() {
@@ -486,7 +498,7 @@ fn choose(bounds: impl Iterator<Item = (usize, f32)>, count: usize) -> Vec<usize
 
 /// A fixed rotation that spreads every vector over all dimensions.
 #[derive(Debug, Clone)]
-struct Rotation {
+pub struct Rotation {
     /// Dimensions of rotated vectors.
     dim: usize,
     signs: Vec<f32>,
@@ -512,7 +524,8 @@ impl Rotation {
     /// Rotates a vector in place.
     ///
     /// Each turn changes signs, transforms as many dimensions as there is a power of two of, from both ends, and, where the two do not cover each other, mixes the halves.
-    fn turn(&self, vector: &mut [f32]) {
+    #[inline(always)]
+    pub fn turn(&self, vector: &mut [f32]) {
         let power = 1 << self.dim.ilog2();
         for signs in self.signs.chunks_exact(self.dim) {
             vector.iter_mut().zip(signs).for_each(|(x, sign)| *x *= sign);
@@ -535,6 +548,7 @@ fn butterfly(low: &mut [f32], high: &mut [f32], scale: f32) {
 }
 
 /// Hadamard's transform, of a power of two of numbers, keeping their length.
+#[inline(always)]
 fn hadamard(numbers: &mut [f32]) {
     let mut half = numbers.len() / 2;
     while half > 0 {

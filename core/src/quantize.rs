@@ -20,7 +20,7 @@ use std::ops::Range;
 
 use bytemuck::Zeroable;
 
-use crate::exact::BLOCK;
+use crate::exact::ALONE;
 #[cfg(feature = "halves")]
 use crate::halves::Halves;
 use crate::kernel::{CodeRows, ScanKernel, gamma};
@@ -244,7 +244,13 @@ impl Codes {
         let mut codes = Vec::with_capacity(rows.len() * dim);
         rows.iter().for_each(|row| codes.extend_from_slice(&self.codes[row * dim..(row + 1) * dim]));
         let numbers = self.numbers.each_ref().map(|numbers| rows.iter().map(|&row| numbers[row]).collect());
-        Self { dim, codes, numbers, ..Self::default() }
+        Self {
+            dim,
+            codes,
+            numbers,
+            #[cfg(feature = "halves")]
+            halves: Halves::default(),
+        }
     }
 
     fn rows(&self, range: Range<usize>) -> CodeRows<'_> {
@@ -308,7 +314,7 @@ impl Scan {
         Self { metric, codes, queries, rounding: rounding(dim), most, products: Vec::new() }
     }
 
-    /// Takes in some consecutive rows, [`BLOCK`] at most, those of them that are in a set if there is one.
+    /// Takes in some consecutive rows, [`ALONE`] at most, those of them that are in a set if there is one.
     pub(crate) fn take(
         &mut self,
         kernel: &dyn ScanKernel,
@@ -320,7 +326,7 @@ impl Scan {
             return;
         }
         let count = range.len();
-        assert!(count <= BLOCK, "at most a block of rows");
+        assert!(count <= ALONE, "at most a block of rows");
         self.products.resize(self.queries.len() * count, 0);
         kernel.dot_i8(&self.codes, codes.rows(range.clone()), &mut self.products);
         let block = Block::new(codes, range);
@@ -426,7 +432,7 @@ impl Query {
         let Coded { scale, norm, .. } = self.coded;
         let slack = slack_of(&self.coded, block.error, block.norm, rounding);
         let sieve = Sieve { metric, scale, norm, slack, limit: self.candidates.limit() };
-        let mut any = [true; BLOCK / LANES];
+        let mut any = [true; ALONE / LANES];
         kernel.sift(&sieve, products, block.scales, block.norms, &mut any);
         for (chunk, _) in any.iter().enumerate().filter(|(_, any)| **any) {
             let first = chunk * LANES;

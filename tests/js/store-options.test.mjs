@@ -114,6 +114,18 @@ describe('options', () => {
     });
   }
 
+  test('recall needs a binary that can, and there it is said which', async () => {
+    const store = await abc();
+    for (const recall of [0.9, 1, '1']) {
+      const check = isError('invalid_option', /^option recall: expected init\(source\) with the source of twindex\/approximate first, got /);
+      await refused(store, () => store.similaritySearch('a', /** @type {any} */ ({ recall })), check);
+    }
+    for (const recall of [null, undefined]) {
+      assert.equal((await store.similaritySearch('a', /** @type {any} */ ({ recall }))).length, 3);
+    }
+    await refused(store, () => store.maxMarginalRelevanceSearch('a', /** @type {any} */ ({ recall: 0.9 })), isError('invalid_option', /^unknown option "recall"/));
+  });
+
   test('batchSize is a whole number of at least 1', async () => {
     const store = await abc();
     for (const batchSize of [0, -1, 1.5, NaN, -Infinity, ...wrongNumbers]) {
@@ -259,32 +271,32 @@ describe('options', () => {
     [
       'similaritySearch',
       (store, value) => store.similaritySearch('a', value),
-      'k, filter, fetchK, scoreThreshold, signal',
+      'k, filter, fetchK, scoreThreshold, recall, signal',
     ],
     [
       'similaritySearchWithScore',
       (store, value) => store.similaritySearchWithScore('a', value),
-      'k, filter, fetchK, scoreThreshold, signal',
+      'k, filter, fetchK, scoreThreshold, recall, signal',
     ],
     [
       'similaritySearchByVector',
       (store, value) => store.similaritySearchByVector([1, 0, 0], value),
-      'k, filter, fetchK, scoreThreshold, signal',
+      'k, filter, fetchK, scoreThreshold, recall, signal',
     ],
     [
       'similaritySearchVectorWithScore',
       (store, value) => store.similaritySearchVectorWithScore([1, 0, 0], value),
-      'k, filter, fetchK, scoreThreshold, signal',
+      'k, filter, fetchK, scoreThreshold, recall, signal',
     ],
     [
       'similaritySearchBatch',
       (store, value) => store.similaritySearchBatch(['a'], value),
-      'k, filter, fetchK, scoreThreshold, signal',
+      'k, filter, fetchK, scoreThreshold, recall, signal',
     ],
     [
       'similaritySearchWithRelevanceScores',
       (store, value) => store.similaritySearchWithRelevanceScores('a', value),
-      'k, filter, fetchK, scoreThreshold, signal',
+      'k, filter, fetchK, scoreThreshold, recall, signal',
     ],
     [
       'maxMarginalRelevanceSearch',

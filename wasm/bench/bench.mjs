@@ -7,10 +7,13 @@
  * beside it, tells more. The last line is one JSON object.
  */
 
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 import { init, VectorStore } from 'twindex';
+import { source } from 'twindex/approximate';
 import { assemble } from './assemble.mjs';
 import { loadData, ROWS } from './data.mjs';
 import { Exact, K, METRICS } from './exact.mjs';
@@ -61,7 +64,7 @@ const line = ([what, times, base, ratio, cpuRatio, floor]) =>
   [what.padEnd(41), times.padEnd(38), base.padEnd(38), ratio.padStart(6), cpuRatio.padStart(6), floor].join('  ');
 
 /**
- * Prints a ratio: how many times as long `times` took as `base`, or, with `atLeast`, how many times as fast it was.
+ * Prints a ratio: how many times as fast `times` was as `base`, or, with `atMost`, how many times as long it took.
  *
  * @param {string} name
  * @param {string} words
@@ -69,7 +72,7 @@ const line = ([what, times, base, ratio, cpuRatio, floor]) =>
  */
 function report(name, words, { times, base, atMost, atLeast }) {
   /** @param {'median' | 'cpu'} by */
-  const ratio = (by) => (atLeast === undefined ? times[by] / base[by] : base[by] / times[by]);
+  const ratio = (by) => (atMost === undefined ? base[by] / times[by] : times[by] / base[by]);
   const met = ratio('median') <= (atMost ?? Infinity) && ratio('median') >= (atLeast ?? 0);
   const bound = atLeast === undefined ? atMost === undefined ? '' : `at most ${atMost}` : `at least ${atLeast}`;
   const floor = `${bound}${met ? '' : '  MISSED'}`;
@@ -242,6 +245,48 @@ async function measureOpeningAndAdding() {
   report('add_to_copy', `adding ${ROWS} rows, to a copy`, { times: adding.add, base: adding.copy, atMost: 3 });
 }
 
+/** What is asked for, and of how many queries the recall is measured. */
+const [RECALL, RECALL_QUERIES] = [0.99, 100];
+
+/** The package once more, with the binary that searches to a recall target. */
+async function loadApproximate() {
+  const other = await import(new URL('../dist/edge.mjs?approximate', import.meta.url).href);
+  await other.init(readFileSync(fileURLToPath(source)));
+  return /** @type {typeof VectorStore} */ (other.VectorStore);
+}
+
+/**
+ * Searches to a recall target, against searches of the same store that are exact.
+ *
+ * @param {Metric} metric
+ */
+async function measureApproximate(metric) {
+  const Store = await loadApproximate();
+  const exact = new Exact(vectors, dim);
+  const store = await Store.fromVectors(vectors, documents, null, { dim, distanceStrategy: metric });
+  const asked = queries.slice(0, RECALL_QUERIES);
+  const few = { k: K, recall: RECALL };
+  let recall = 0;
+  for (const [number, query] of asked.entries()) {
+    const hits = await store.similaritySearchVectorWithScore(query, few);
+    const found = hits.map(([{ id }, score]) => ({ row: rowOfId.get(id) ?? -1, score }));
+    if (!exact.scoresHold(metric, query, found)) faults.push(`approximate, ${metric}, query ${number}: wrong scores`);
+    recall += exact.recall(metric, query, found, `${number}`) / asked.length;
+  }
+  await settle();
+  const times = await takeTurns(
+    {
+      approximate: { run: (round) => store.similaritySearchVectorWithScore(queries[round % QUERIES], few) },
+      exact: { run: (round) => store.similaritySearchVectorWithScore(queries[round % QUERIES], K) },
+    },
+    SEARCHES,
+  );
+  const words = `${metric}, recall ${RECALL} (found ${recall.toFixed(4)}), to exact`;
+  report(`exact_${metric}_to_approximate`, words, { times: times.approximate, base: times.exact });
+  ratios[`${metric}_recall`] = recall;
+  return store;
+}
+
 /** Lists, and how many of them a search looks into. */
 const [LISTS, NPROBE] = [316, 8];
 
@@ -264,9 +309,11 @@ async function measureIvf() {
   const all = await VectorStore.fromLangChain({ 'ivf.faiss': file });
   await all.setSearchParameter('nprobe', LISTS);
   const flat = await storeOf(ROWS);
+  const approximate = await measureApproximate('l2');
   await settle();
   const times = await takeTurns(
     {
+      approximate: { run: (round) => approximate.similaritySearchVectorWithScore(queries[round % QUERIES], { k: K, recall: RECALL }) },
       flat: { run: (round) => flat.similaritySearchVectorWithScore(queries[round % QUERIES], K) },
       all: { run: (round) => all.similaritySearchVectorWithScore(queries[round % QUERIES], K) },
       lists: {
@@ -283,15 +330,17 @@ async function measureIvf() {
   );
   report('f32_to_ivf', `all vectors to ${NPROBE} of ${LISTS} lists, ${ROWS} rows`, { times: times.lists, base: times.all, atLeast: 15 });
   report('f32_to_exact', `all vectors to exact search, ${ROWS} rows`, { times: times.flat, base: times.all, atLeast: 3.5 });
+  report('f32_to_approximate', `all vectors to recall ${RECALL}, ${ROWS} rows`, { times: times.approximate, base: times.all, atLeast: 20 });
+  approximate.free();
   lists.free();
   all.free();
   flat.free();
 }
 
-const { source, dim, vectors, queries, documents } = loadData(process.argv[2]);
+const { source: origin, dim, vectors, queries, documents } = loadData(process.argv[2]);
 const rowOfId = new Map(documents.map(({ id }, row) => [id, row]));
 const readers = assemble();
-console.log(`${source}; ${dim} numbers each; Node ${process.versions.node}`);
+console.log(`${origin}; ${dim} numbers each; Node ${process.versions.node}`);
 const memory = await loadAndWatch();
 
 await measureMemory();
@@ -301,6 +350,7 @@ for (const rows of [ROWS, FEW_ROWS]) {
   for (const metric of METRICS) await measureSearch(metric, rows);
 }
 await measureOpeningAndAdding();
+for (const metric of /** @type {const} */ (['ip', 'cosine'])) (await measureApproximate(metric)).free();
 await measureIvf();
 
 for (const fault of faults.slice(0, 20)) console.error(`WRONG: ${fault}`);

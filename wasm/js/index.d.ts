@@ -200,10 +200,18 @@ export interface SearchOptions extends Cancellable {
    * searches by relevance it is a least relevance.
    */
   scoreThreshold?: number | undefined;
+  /**
+   * Search approximately: each of the best `k` is found with at least this probability, above 0 and at most 1; 1, searching exactly, unless told. What is found has
+   * the scores of an exact search. No effect among fewer than 4,096 vectors, nor where signs of numbers tell too little; for flat indexes only, others say `unsupported_by_index`.
+   *
+   * Needs a binary that can: `init(source)` with the `source` of `twindex/approximate` before the first call; others say `invalid_option`. The first such search makes codes of one bit a
+   * number (RaBitQ: Gao and Long, SIGMOD 2024).
+   */
+  recall?: number | undefined;
 }
 
 /** Options of a search by maximal marginal relevance. */
-export interface MmrOptions extends SearchOptions {
+export interface MmrOptions extends Omit<SearchOptions, 'recall'> {
   /** How many of the best matching documents to choose from; 20 unless told. */
   fetchK?: number | undefined;
   /** Balance: 1 is pure relevance, 0 pure diversity; 0.5 unless told. */

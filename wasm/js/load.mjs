@@ -4,7 +4,8 @@
 import { VectorStore, startModule, version as versionOfModule } from './glue.mjs';
 import { guarded, isBroken } from './glue-support.mjs';
 import { getPlatform } from './platform.mjs';
-import { begin, hasRelaxedSimd } from './start.mjs';
+import { hasRelaxedSimd } from './simd.mjs';
+import { begin } from './start.mjs';
 
 /** @typedef {import('./index.js').WasmSource} WasmSource */
 

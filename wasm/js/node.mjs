@@ -7,6 +7,7 @@ import { VectorStoreError } from './error.mjs';
 import { describe } from './glue-support.mjs';
 import { find } from './places.cjs';
 import { setPlatform } from './platform.mjs';
+import { relaxedIsSound } from './sound.mjs';
 import { storage } from './storage-node.mjs';
 
 export { VectorStoreError } from './error.mjs';
@@ -30,7 +31,6 @@ setPlatform({
     if (place.startsWith('file:')) return read(fileURLToPath(place));
     return /^(?:https?|data|blob):/.test(place) ? fetch(place) : read(place);
   },
-  // V8 of Node 20 has relaxed SIMD behind a flag, and computes wrongly with it.
-  relaxedIsSound: Number.parseInt(process.versions.node, 10) >= 22,
+  relaxedIsSound,
   storage,
 });

@@ -2,18 +2,13 @@
 // The entry point for browsers, workers, bundlers and edge runtimes.
 
 import { setPlatform } from './platform.mjs';
+import { settled } from './settled.mjs';
 import { storage } from './storage-web.mjs';
 
 export { VectorStoreError } from './error.mjs';
 export { init, initInterop } from './load.mjs';
 export { VectorStore } from './store.mjs';
 export { version } from './version.mjs';
-
-// Vite 6 and 7 move modules to a cache while they develop, and leave the files beside them where they were.
-const MOVED = /\/node_modules\/\.(?:cache\/)?vite\/(?:.*\/)?deps(?:_\w+)?\//;
-
-/** @param {string} url */
-const settled = (url) => url.replace(MOVED, '/node_modules/twindex/dist/');
 
 setPlatform({
   // Bundlers look for these very expressions. What some of them make of the URL is good for nothing but its text.

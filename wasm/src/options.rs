@@ -67,6 +67,30 @@ impl Options {
             .transpose()
     }
 
+    #[cfg(feature = "approximate")]
+    fn recall(&self) -> Result<Option<f32>> {
+        let recall = self.number("recall")?;
+        match recall {
+            Some(recall) if !(recall > 0.0 && recall <= 1.0) => Err(wrong(
+                "recall",
+                "a number above 0 and at most 1",
+                &self.get("recall")?.unwrap_or_default(),
+            )),
+            _ => Ok(recall),
+        }
+    }
+
+    /// Told apart from an option that no module knows.
+    #[cfg(not(feature = "approximate"))]
+    fn no_recall(&self) -> Result<()> {
+        match self.get("recall")? {
+            Some(value) => {
+                Err(wrong("recall", "init(source) with the source of twindex/approximate first", &value))
+            }
+            None => Ok(()),
+        }
+    }
+
     fn count(&self, key: &'static str) -> Result<Option<usize>> {
         self.get(key)?.map(|value| count(key, &value)).transpose()
     }
@@ -174,7 +198,7 @@ pub struct SearchRequest {
     nulls: Vec<&'static str>,
 }
 
-const SEARCH: &str = "k, filter, fetchK, scoreThreshold, signal";
+const SEARCH: &str = "k, filter, fetchK, scoreThreshold, recall, signal";
 const MMR: &str = "k, filter, fetchK, scoreThreshold, lambda, signal";
 
 impl SearchRequest {
@@ -209,11 +233,15 @@ impl SearchRequest {
             return Ok(Self { args, signal: None, thrown, nulls: Vec::new() });
         }
         let options = Options::new(value, known)?;
+        #[cfg(not(feature = "approximate"))]
+        options.no_recall()?;
         let args = SearchArgs {
             k: options.count("k")?,
             fetch_k: options.count("fetchK")?,
             lambda_mult: options.number("lambda")?,
             score_threshold: options.number("scoreThreshold")?,
+            #[cfg(feature = "approximate")]
+            recall: options.recall()?,
             filter: options.filter("filter", &thrown)?,
         };
         // Each name ends where its comma is: finding a char takes much less code than finding a text.

@@ -7,7 +7,7 @@
 use std::fmt;
 
 #[cfg(feature = "approximate")]
-pub use crate::bits::{BitBlock, BitQuery, BitRows, ROWS};
+pub use crate::bits::{BitBlock, BitQuery, BitRows, ROWS, Rotation};
 #[cfg(feature = "halves")]
 pub use crate::halves::{Beside, GROUP, HalfBlock, HalfGroup, HalfQuery, HalfRows};
 pub use crate::quantize::{Coded, LANES, Sieve, encode};
@@ -73,6 +73,12 @@ pub trait ScanKernel: Send + Sync + fmt::Debug {
     #[cfg(feature = "approximate")]
     fn has_fast_bits(&self) -> bool {
         false
+    }
+
+    /// Rotates a vector. An implementation does the same, where it is compiled for wider vectors: this is `rotation.turn(vector)`.
+    #[cfg(feature = "approximate")]
+    fn turn(&self, rotation: &Rotation, vector: &mut [f32]) {
+        rotation.turn(vector);
     }
 
     /// The best score that each row may have, by its 1-bit code, and the best of these of each block of [`ROWS`] rows. An implementation does the same, to the

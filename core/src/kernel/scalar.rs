@@ -105,7 +105,7 @@ pub fn dot_i8(queries: &[i8], rows: CodeRows<'_>, out: &mut [i32]) {
 #[cfg(feature = "approximate")]
 pub fn bounds(query: &BitQuery, rows: BitRows<'_>, bounds: &mut [f32], best: &mut [f32]) {
     rows.assert_shapes(query, bounds, best);
-    let blocks = rows.blocks().zip(bounds.chunks_exact_mut(ROWS)).zip(best);
+    let blocks = rows.blocks().zip(bounds.as_chunks_mut().0).zip(best);
     for ((block, bounds), best) in blocks {
         let mut sums = [0u16; ROWS];
         for (table, codes) in query.tables().iter().zip(block.codes) {
@@ -114,11 +114,7 @@ pub fn bounds(query: &BitQuery, rows: BitRows<'_>, bounds: &mut [f32], best: &mu
                 sums[at + ROWS / 2] += u16::from(table[usize::from(code >> 4)]);
             }
         }
-        *best = f32::NEG_INFINITY;
-        for (at, bound) in bounds.iter_mut().enumerate() {
-            *bound = block.factors[at] * query.product(sums[at]) + block.terms[at];
-            *best = if *bound > *best { *bound } else { *best };
-        }
+        block.bounds(query, &sums, bounds, best);
     }
 }
 

@@ -8,11 +8,15 @@
 //! JavaScript. Elsewhere than on WebAssembly it is empty.
 #![cfg(target_family = "wasm")]
 
+#[cfg(feature = "approximate")]
+mod bits;
 mod codes;
 
 use core::arch::wasm32::*;
 
 use twindex_core::Rows;
+#[cfg(feature = "approximate")]
+use twindex_core::kernel::{BitQuery, BitRows, Rotation};
 use twindex_core::kernel::{CodeRows, Coded, ScanKernel, Sieve, assert_shapes, encode, scalar};
 
 /// Scans by 128-bit vectors.
@@ -145,6 +149,21 @@ impl ScanKernel for Simd128 {
 
     fn sift(&self, sieve: &Sieve, products: &[i32], scales: &[f32], norms: &[f32], any: &mut [bool]) {
         sieve.sift(products, scales, norms, any);
+    }
+
+    #[cfg(feature = "approximate")]
+    fn has_fast_bits(&self) -> bool {
+        true
+    }
+
+    #[cfg(feature = "approximate")]
+    fn turn(&self, rotation: &Rotation, vector: &mut [f32]) {
+        rotation.turn(vector);
+    }
+
+    #[cfg(feature = "approximate")]
+    fn bounds(&self, query: &BitQuery, rows: BitRows<'_>, bounds: &mut [f32], best: &mut [f32]) {
+        bits::bounds(query, rows, bounds, best);
     }
 }
 

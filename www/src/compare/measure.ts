@@ -1,4 +1,5 @@
-import { type SearchOptions, type StoreInfo, VectorStore } from 'twindex';
+import { init, type SearchOptions, type StoreInfo, VectorStore } from 'twindex';
+import { source } from 'twindex/approximate';
 
 /** What is measured: one index, some of its own rows as queries. */
 export interface Order {
@@ -43,11 +44,15 @@ interface Way {
   find(query: Float32Array): Promise<string[]> | string[];
 }
 
+/** What the approximate searches are asked for. */
+const RECALL = 0.99;
+
 /** Milliseconds that a query is repeated for, at least: clocks of pages tell a tenth of one at best, and small indexes take less. */
 const LEAST = 2;
 
 /** Times the same queries in several ways, one after another, in this worker. */
 export async function measure({ content, approximate, queries, k }: Order, onProgress: (part: number) => void): Promise<Measured> {
+  await init(source);
   using store = await VectorStore.deserialize(content);
   const info = await store.info();
   const { count, dim, simd } = info;
@@ -61,6 +66,7 @@ export async function measure({ content, approximate, queries, k }: Order, onPro
   const search = (searched: VectorStore, options: SearchOptions = {}) => async (query: Float32Array) => (await searched.similaritySearchVectorWithScore(query, { ...options, k })).map(([document]) => document.id);
   const isExact = info.kind === 'Flat';
   const ways: Way[] = [{ kind: isExact ? 'exact' : 'approximate', name: isExact ? 'Twindex, exact' : `Twindex, approximate (${info.kind})`, find: search(store) }];
+  if (isExact) ways.push({ kind: 'approximate', name: `Twindex, recall of ${RECALL} asked for`, find: search(store, { recall: RECALL }) });
   if (approximate !== undefined && other !== undefined) ways.push({ kind: 'approximate', name: `Twindex, approximate (${approximate.name})`, find: search(other) });
   const loop: Way = { kind: 'loop', name: 'Plain JavaScript loop', find: (query) => plainSearch(vectors, dim, nearness(info), query, k).map((position) => ids[position] ?? '') };
   // What the answers are compared with has to be exact: of an index that is not, the loop's.

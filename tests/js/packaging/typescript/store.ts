@@ -33,6 +33,7 @@ import {
   type Vectors,
   type WasmSource,
 } from 'twindex';
+import { source } from 'twindex/approximate';
 
 /** Both types are the same, and neither is `any`. */
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -232,6 +233,9 @@ export async function use(store: VectorStore): Promise<void> {
   const one: Float32Array<ArrayBuffer> = await store.getVector('a');
   const every: Float32Array<ArrayBuffer> = await store.getVectors();
   const info: StoreInfo = await store.info();
+  await init(source);
+  same<typeof source, string>();
+  await store.similaritySearch('a', { k: 1, recall: 0.99 });
   same<typeof info.dim, number | null>();
   same<typeof info.simd, 'simd128' | 'relaxed-simd'>();
   same<typeof info.distanceStrategy, 'EUCLIDEAN_DISTANCE' | 'MAX_INNER_PRODUCT' | 'COSINE'>();
