@@ -1,12 +1,16 @@
 // @ts-check
 /**
- * Measures searches in Chromium, by both binaries: `npm run bench:browser [-- DIR]`.
+ * Measures searches in Chromium, by both binaries: `npm run bench:browser [-- DIR] [--native FILE]`.
+ *
+ * FILE holds what `bench DIR --rows 100000` printed on the same machine: then searches are compared with FAISS's own, natively, on one thread.
  *
  * As `bench.mjs` does it, and with its data; the two binaries must give the same answers to the bit. It needs the
  * browser and the packages of `tests/js`.
  */
 
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 
 import { launch } from '../../tests/js/lib/browsers.mjs';
 import { serve } from '../../tests/js/lib/serve.mjs';
@@ -23,6 +27,8 @@ const SEARCHES = { warmUp: 6, rounds: 48 };
 const TRIALS = { warmUp: 3, rounds: 9 };
 const READING = 1.3;
 const PLAIN_JAVASCRIPT = 2;
+/** FAISS natively, to relaxed SIMD. */
+const FAISS = 5;
 
 /**
  * @param {Float32Array | Uint8Array} content
@@ -35,7 +41,10 @@ const answer = (content, type) => (_, response) => {
   response.end(Buffer.from(buffer, byteOffset, byteLength));
 };
 
-const { source, dim, vectors, queries, documents } = loadData(process.argv[2]);
+const { values: options, positionals } = parseArgs({ allowPositionals: true, options: { native: { type: 'string' } } });
+const { source, dim, vectors, queries, documents } = loadData(positionals[0]);
+const native = options.native === undefined ? undefined : nativeFigures(options.native);
+
 const asked = queries.slice(0, QUERIES);
 /** @type {Task} */
 const task = { dim, k: K, queries: asked.length, metrics: METRICS, searches: SEARCHES, trials: TRIALS };
@@ -61,6 +70,20 @@ try {
 } finally {
   await browser.close();
   await site.close();
+}
+
+/**
+ * What the native benchmark found on one thread, over as many vectors.
+ *
+ * @param {string} file
+ * @returns {Record<string, any>}
+ */
+function nativeFigures(file) {
+  const { one_thread: figures } = JSON.parse(readFileSync(file, 'utf8').trimEnd().split('\n').at(-1) ?? '');
+  if (figures.rows !== documents.length || figures.dim !== dim) {
+    throw new Error(`${file}: ${documents.length} x ${dim} vectors expected, got ${figures.rows} x ${figures.dim} (bench DIR --rows ${documents.length})`);
+  }
+  return figures;
 }
 
 /** @type {string[]} */
@@ -93,6 +116,13 @@ for (const { metric, answers, times, way, loop } of measured) {
     );
     ratios[`${binary}_${metric}_to_reading`] = Number(reading.toFixed(4));
     ratios[`plain_javascript_${metric}_to_${binary}`] = Number(javascript.toFixed(4));
+    if (native !== undefined) {
+      const time = native[`${metric}_1_faiss_ms`];
+      const faster = time / times[binary].median;
+      const floor = binary === 'relaxed' ? ` (at least ${FAISS})${faster < FAISS ? '  MISSED' : ''}` : '';
+      console.log(`    ${faster.toFixed(2)} times as fast as FAISS ${native.faiss}, natively: ${time.toFixed(2)}${floor}`);
+      ratios[`faiss_${metric}_to_${binary}`] = Number(faster.toFixed(4));
+    }
   }
 }
 for (const fault of faults.slice(0, 20)) console.error(`WRONG: ${fault}`);

@@ -10,6 +10,8 @@ import { readMatrix, rowOf } from '../../tests/js/lib/npy.mjs';
 /** How many rows searches are measured with, unless told. */
 export const ROWS = 100_000;
 
+/** How far a row that is made lies from the real one it is made of, as a part of its length: as in the native benchmark, about as near as the nearest glosses lie to each other. */
+const PERTURBATION = 0.3;
 const SEED = 20_240_229;
 const GENERATED = { dim: 384, centres: 500, queries: 100 };
 
@@ -57,7 +59,7 @@ function readFolder(folder, rows) {
   return {
     source: `${rows} rows of ${folder}${more}`,
     dim: matrix.columns,
-    vectors: filled(matrix.data.subarray(0, real * matrix.columns), matrix.columns, rows, 0.1, random(SEED)),
+    vectors: filled(matrix.data.subarray(0, real * matrix.columns), matrix.columns, rows, PERTURBATION, random(SEED)),
     queries: Array.from({ length: asked.rows }, (_, row) => rowOf(asked, row).slice()),
     documents,
   };
@@ -83,7 +85,7 @@ function generated(rows) {
 }
 
 /**
- * These rows, and then copies of them, each moved by about `distance` times its length.
+ * These rows, and then copies of them, each moved by about `distance` times its length, and brought back to that length.
  *
  * @param {Float32Array} given
  * @param {number} dim
@@ -97,8 +99,11 @@ function filled(given, dim, rows, distance, next) {
   for (let at = given.length; at < vectors.length; at += dim) {
     const row = given.subarray(at % given.length, (at % given.length) + dim);
     // Uniform noise between -1 and 1 is about sqrt(dim / 3) long.
-    const width = distance * Math.hypot(...row) * Math.sqrt(3 / dim);
-    for (let i = 0; i < dim; i++) vectors[at + i] = row[i] + width * (2 * next() - 1);
+    const length = Math.hypot(...row);
+    const width = distance * length * Math.sqrt(3 / dim);
+    const made = row.map((x) => x + width * (2 * next() - 1));
+    const scale = length / Math.hypot(...made);
+    for (let i = 0; i < dim; i++) vectors[at + i] = scale * made[i];
   }
   return vectors;
 }

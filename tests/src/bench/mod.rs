@@ -1,6 +1,7 @@
 //! The benchmark: the store against FAISS's own `IndexFlat.search`, against the plain scan of the vectors, and against reading memory at all. Every
 //! answer that is timed is checked.
 
+pub mod cost;
 pub mod data;
 pub mod timing;
 
@@ -97,8 +98,14 @@ pub async fn run(data: &Data) -> Result<Outcome, Box<dyn std::error::Error>> {
     let mut outcome = Outcome::default();
     let kernel = kernel::best();
     let (rows, dim, threads) = (data.rows(), data.dim, kernel.threads());
+    let faiss = twindex::faiss::FaissEngine::faiss_version();
     println!("{rows} x {dim} ({} of them real), k = {K}, {threads} threads, {}", data.real, kernel.name());
-    println!("FAISS {}\n", twindex::faiss::FaissEngine::faiss_version());
+    println!("FAISS {faiss}\n");
+    outcome.figures.extend([
+        ("rows".into(), json!(rows)),
+        ("dim".into(), json!(dim)),
+        ("faiss".into(), json!(faiss)),
+    ]);
     println!("{:64} {:>13} {:>13} {:>8}", "", "that", "ours", "ratio");
     for metric in METRICS {
         measure_metric(data, metric, &mut outcome).await?;
@@ -177,6 +184,7 @@ async fn measure_metric(
         }
         let words = format!("{name}, {queries} at once, exact: FAISS IndexFlat.search / ours");
         outcome.report(&format!("{name}_{queries}_faiss_to_exact"), &words, compared, Some(floor));
+        outcome.put(format!("{name}_{queries}_faiss_ms"), compared.first * 1e3);
     }
     measure_floors(data, metric, &store, outcome);
     measure_approximate(data, metric, &store, &mut index, outcome).await?;
