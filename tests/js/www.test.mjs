@@ -276,6 +276,35 @@ describe('the dictionary', () => {
     for (const aside of await page.locator('.hit .aside').allInnerTexts()) assert.match(aside, /^verb · motion/);
   });
 
+  test('shows a map of what was found, on which a dot keeps its category', async (t) => {
+    const { url } = await origin(t, withoutModel);
+    const page = await visit(t, url);
+    await dictionaryIsReady(page);
+    const found = await ask(page, 'morbid fear');
+    await page.locator('.map summary').click();
+    const dots = page.locator('.field-of-map button');
+    await dots.first().waitFor();
+    assert.deepEqual(await dots.evaluateAll((all) => all.map((dot) => dot.title)), found);
+    const groups = await page.locator('.legend li').allInnerTexts();
+    assert.ok(groups.length > 2 && groups.includes('noun · state') && groups.at(-1) === 'what was asked', groups.join());
+
+    const dot = page.locator('.field-of-map button[aria-label$="only category noun · state"]').first();
+    const title = await dot.getAttribute('title');
+    await dot.focus();
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(() => document.querySelectorAll('.legend li').length === 2);
+    await idle(page);
+    assert.equal(await page.inputValue('select'), 'noun.state');
+    for (const aside of await page.locator('.hit .aside').allInnerTexts()) assert.equal(aside, 'noun · state');
+    assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('title')), title, 'the dot keeps the focus');
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(() => document.querySelectorAll('.legend li').length > 2);
+    assert.deepEqual(await titles(page), found);
+
+    await ask(page, 'qqqqq');
+    assert.equal(await page.locator('.map').isVisible(), false);
+  });
+
   test('gives more varied answers where that is switched on', async (t) => {
     const { url } = await origin(t, withoutModel);
     const page = await visit(t, url);
@@ -612,6 +641,31 @@ describe('your own text', () => {
     await give(page, await fileOf('many.jsonl', lines.join('\n')));
     await told(page, /1,200 passages of 1 file/);
     await page.selectOption('[aria-label="Field of the metadata"]', 'year', { timeout: 5000 });
+  });
+
+  test('lies on the map as it is alike, and a dot keeps its file', async (t) => {
+    const { url } = await origin(t, withoutModel);
+    const page = await visit(t, `${url}/#text`);
+    await page.locator('.drop').waitFor();
+    const texts = { herons: 'a river where herons stand in the morning', engines: 'a river of diesel engines and pistons' };
+    const files = Object.entries(texts).flatMap(([name, text]) => [1, 2, 3].map((i) => fileOf(`${name}${i}.txt`, `${text}, ${i}`)));
+    await give(page, await Promise.all(files));
+    await told(page, /6 passages of 6 files|6 files indexed/);
+    await ask(page, 'river');
+    await page.locator('.map summary').click();
+    const dots = page.locator('.field-of-map button');
+    await dots.first().waitFor();
+    const places = await dots.evaluateAll((all) => all.map((dot) => ({ title: dot.title, x: dot.getBoundingClientRect().x, y: dot.getBoundingClientRect().y })));
+    assert.equal(places.length, 6);
+    for (const one of places) {
+      const distance = (/** @type {typeof one} */ other) => Math.hypot(one.x - other.x, one.y - other.y);
+      const [nearest] = places.filter((other) => other !== one).toSorted((a, b) => distance(a) - distance(b));
+      assert.equal(nearest?.title.replace(/\d.*/, ''), one.title.replace(/\d.*/, ''), JSON.stringify(places));
+    }
+    await page.locator('.field-of-map button[title="engines2.txt"]').click();
+    await page.waitForFunction(() => document.querySelectorAll('.hit').length === 1);
+    assert.deepEqual(await titles(page), ['engines2.txt']);
+    assert.equal(await page.inputValue('[aria-label="Value"]'), 'engines2.txt');
   });
 
   test('a hit that has the focus keeps it while the list is drawn anew', async (t) => {
@@ -972,7 +1026,9 @@ describe('the page', () => {
       assert.deepEqual(await axe(page), []);
       await page.check('input[value=noun]');
       await ask(page, 'morbid fear');
-      await page.locator('details:not(.fold) summary').first().click();
+      await page.locator('.map summary').click();
+      await page.locator('.field-of-map button').first().waitFor();
+      await page.locator('.hit summary').first().click();
       assert.deepEqual(await axe(page), []);
       await page.setViewportSize({ width: 360, height: 740 });
       assert.deepEqual(await axe(page), []);

@@ -1,3 +1,4 @@
+import type { MetadataValue } from 'twindex/worker';
 import { h } from '../ui/dom.ts';
 import type { Condition } from '../search/filters.ts';
 import type { Filters } from '../search/panel.ts';
@@ -40,6 +41,11 @@ export class DictionaryFilters implements Filters {
     if (this.#category.value !== '') conditions.push({ field: 'category', test: 'is', value: this.#category.value });
     if (this.#used.checked) conditions.push({ field: 'uses', test: 'at least', value: 1 });
     return conditions;
+  }
+
+  toggle(_: string, value: MetadataValue): void {
+    this.#category.value = this.#category.value === value ? '' : String(value);
+    this.#changed();
   }
 
   #changed(): void {

@@ -45,5 +45,7 @@ export const dictionaryLook: Look = {
     ];
   },
   fieldName: (field) => NAMES[field] ?? field,
+  group: 'category',
+  groupName: (category) => [partName(category.split('.')[0] ?? ''), categoryName(category)].filter((name) => name !== 'all').join(' · '),
   details: ({ word: _, ...metadata }: Metadata) => metadata,
 };

@@ -49,6 +49,16 @@ export class FieldFilters implements Filters {
     return text !== '' && Number.isFinite(Number(text)) ? Number(text) : text;
   }
 
+  toggle(field: string, value: MetadataValue): void {
+    const [only] = this.conditions;
+    const isOn = only?.field === field && only.test === 'is' && only.value === value;
+    this.#field.value = field;
+    this.#test.value = 'is';
+    this.#value.value = isOn ? '' : String(value);
+    this.#offerValues();
+    this.onChange();
+  }
+
   #fieldChanged(): void {
     this.#value.value = '';
     this.#offerValues();

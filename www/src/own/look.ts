@@ -28,5 +28,7 @@ export const passageLook: Look = {
       ? h('p', { class: 'passage' }, h('i', {}, 'no text came with this vector'))
       : h('div', { class: 'passage' }, pageContent.split(/\n\s*\n/).map((paragraph) => h('p', { dir: 'auto' }, paragraph))),
   fieldName: (field) => NAMES[field] ?? field,
+  group: 'source',
+  groupName: (source) => source.slice(source.lastIndexOf('/') + 1),
   details: (metadata) => metadata,
 };

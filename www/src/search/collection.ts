@@ -33,12 +33,18 @@ export interface Answer {
   embedMs: number | undefined;
   /** Milliseconds from asking the worker to its answer. */
   searchMs: number;
+  /** The vector that was searched for, and those of the hits. */
+  vectors(): Promise<{ question: Float32Array; hits: Float32Array[] }>;
 }
 
 /** The text that a document is found by where words are matched: of a dictionary, the word is part of it. */
 export type TextOf = (document: Document) => string;
 
 const LEXICAL = new Lexical();
+
+async function vectorsOf(store: VectorStore, question: Float32Array, hits: readonly Hit[]): Promise<{ question: Float32Array; hits: Float32Array[] }> {
+  return { question, hits: await Promise.all(hits.map(({ document }) => store.getVector(document.id))) };
+}
 
 /** How many hits a varied answer is chosen from, for each that is shown. */
 const CANDIDATES = 5;
@@ -105,7 +111,7 @@ export class Collection {
       const vector = await this.store.getVector(question.like);
       const answer = await this.#searchIn(this.store, vector, { ...options, k: options.k + 1 });
       const hits = answer.hits.filter(({ document }) => document.id !== question.like).slice(0, options.k);
-      return { ...answer, hits, embedMs: undefined, higherIsBetter: this.higherIsBetter };
+      return { ...answer, hits, embedMs: undefined, higherIsBetter: this.higherIsBetter, vectors: () => vectorsOf(this.store, vector, hits) };
     }
     const byWords = options.by === 'words' || embedder === undefined || this.space !== 'meaning';
     const store = byWords ? await this.words() : this.store;
@@ -117,7 +123,7 @@ export class Collection {
     const answer = await this.#searchIn(store, vector, { ...options, conditions });
     const shares = LEXICAL.sharing(question.text);
     const hits = byWords ? answer.hits.filter(({ document }) => shares(this.#textOf(document))) : answer.hits;
-    return { ...answer, hits, embedMs, higherIsBetter: byWords || this.higherIsBetter };
+    return { ...answer, hits, embedMs, higherIsBetter: byWords || this.higherIsBetter, vectors: () => vectorsOf(store, vector, hits) };
   }
 
   async #searchIn(store: VectorStore, vector: Float32Array, { k, conditions, varied, signal }: SearchOptions): Promise<Pick<Answer, 'hits' | 'among' | 'searchMs'>> {

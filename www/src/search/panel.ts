@@ -1,4 +1,4 @@
-import type { Document, Metadata } from 'twindex/worker';
+import type { Document, Metadata, MetadataValue } from 'twindex/worker';
 import { EmbedderFailed } from '../embed/embedder.ts';
 import type { Model } from '../embed/model.ts';
 import { describe, isCancelled } from '../problems.ts';
@@ -7,6 +7,7 @@ import { count, counted, duration, size } from '../ui/format.ts';
 import type { Frames } from '../ui/frames.ts';
 import type { Answer, Collection, Hit, Question } from './collection.ts';
 import { type Condition, reasons, shown } from './filters.ts';
+import { HitMap } from './map.ts';
 
 /** How the documents of one kind look, and what they are called. */
 export interface Look {
@@ -25,6 +26,10 @@ export interface Look {
   aside(document: Document): Child;
   /** What a field of the metadata is called. */
   fieldName(field: string): string;
+  /** The field that documents are grouped by. */
+  group: string;
+  /** What one of its values is called. */
+  groupName(value: string): string;
   /** The metadata that is worth a look beyond what is shown anyway. */
   details(metadata: Metadata): Metadata;
 }
@@ -35,6 +40,8 @@ export interface Filters {
   readonly conditions: readonly Condition[];
   /** Called whenever somebody changed them. */
   onChange: () => void;
+  /** Lets only documents through whose field has a value, or where only those come through already, all again. */
+  toggle(field: string, value: MetadataValue): void;
 }
 
 export interface Surroundings {
@@ -75,6 +82,7 @@ export class SearchPanel {
   readonly #spoken = h('p', { class: 'unseen', role: 'status', 'aria-live': 'polite' });
   readonly #likeness = h('p', { class: 'likeness' });
   readonly #results = h('ol', { class: 'hits' });
+  readonly #map: HitMap;
   readonly #more: HTMLButtonElement;
   readonly #examples: HTMLElement;
   #collection: Collection | null = null;
@@ -97,6 +105,7 @@ export class SearchPanel {
     this.#more = h('button', { type: 'button', class: 'quiet more', hidden: true, onclick: () => this.#showMore() }, 'Show more');
     this.#examples = h('p', { class: 'examples-of-questions' }, look.examples.length > 0 && 'Try ', look.examples.map((example, i) => [i > 0 && ' ', h('button', { type: 'button', class: 'example', onclick: () => this.ask(example) }, example)]));
     filters.onChange = () => this.search();
+    this.#map = new HitMap(look, filters);
     this.element = h(
       'section',
       { class: 'search', onkeydown: (event: KeyboardEvent) => this.#key(event) },
@@ -114,6 +123,7 @@ export class SearchPanel {
       this.#likeness,
       h('div', { class: 'statusline' }, this.#status),
       this.#spoken,
+      this.#map.element,
       h('h2', { class: 'unseen' }, 'Results'),
       this.#results,
       this.#more,
@@ -193,6 +203,7 @@ export class SearchPanel {
         }
         this.#say(describe(error));
         fill(this.#results);
+        this.#map.show(undefined);
       }
     }
     this.#results.setAttribute('aria-busy', 'false');
@@ -208,6 +219,7 @@ export class SearchPanel {
     const question: Question | undefined = this.#like !== undefined ? { like: this.#like.id } : text === '' ? undefined : { text };
     if (collection === null || question === undefined) {
       fill(this.#results);
+      this.#map.show(undefined);
       this.#more.hidden = true;
       this.#say(collection === null ? '' : counted(collection.count, this.#look.one, this.#look.many));
       return;
@@ -224,6 +236,7 @@ export class SearchPanel {
 
   #show(answer: Answer, conditions: readonly Condition[], by: 'meaning' | 'words', like: boolean): void {
     this.#draw(answer.hits.map((hit) => this.#hit(hit, answer, conditions)));
+    this.#map.show(answer);
     this.#more.hidden = answer.hits.length < this.#k || this.#k >= 100;
     const { hits, among, embedMs, searchMs } = answer;
     const found = hits.length === 0
