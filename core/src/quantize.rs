@@ -329,7 +329,7 @@ impl Scan {
         assert!(count <= ALONE, "at most a block of rows");
         self.products.resize(self.queries.len() * count, 0);
         kernel.dot_i8(&self.codes, codes.rows(range.clone()), &mut self.products);
-        let block = Block::new(codes, range);
+        let block = Block::new(kernel, codes, range);
         let rounding = self.rounding;
         for (query, products) in self.queries.iter_mut().zip(self.products.chunks_exact(count)) {
             if query.gave_up {
@@ -360,11 +360,9 @@ struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
-    fn new(codes: &'a Codes, range: Range<usize>) -> Self {
-        let greatest =
-            |numbers: &[f32]| numbers.iter().fold(0.0f32, |most, &x| if x > most { x } else { most });
+    fn new(kernel: &dyn ScanKernel, codes: &'a Codes, range: Range<usize>) -> Self {
         let [scales, errors, norms] = [SCALE, ERROR, NORM].map(|which| &codes.numbers[which][range.clone()]);
-        let (error, norm) = (greatest(errors), greatest(norms));
+        let (error, norm) = (kernel.greatest(errors), kernel.greatest(norms));
         Self { start: range.start, scales, errors, norms, error, norm }
     }
 }

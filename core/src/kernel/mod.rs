@@ -64,6 +64,11 @@ pub trait ScanKernel: Send + Sync + fmt::Debug {
         encode(vector, most, codes)
     }
 
+    /// The greatest of numbers that are not negative; 0 where there is none.
+    fn greatest(&self, numbers: &[f32]) -> f32 {
+        numbers.iter().fold(0.0, |most, &x| if x > most { x } else { most })
+    }
+
     /// Sifts rows. An implementation does the same, where it is compiled for wider vectors: this is `sieve.sift(products, scales, norms, any)`.
     fn sift(&self, sieve: &Sieve, products: &[i32], scales: &[f32], norms: &[f32], any: &mut [bool]) {
         sieve.sift(products, scales, norms, any);

@@ -147,6 +147,22 @@ impl ScanKernel for Simd128 {
         encode(vector, most, codes)
     }
 
+    fn greatest(&self, numbers: &[f32]) -> f32 {
+        let (fours, rest) = numbers.as_chunks::<4>();
+        let mut most = f32x4_splat(0.0);
+        for four in fours {
+            // SAFETY: the reference is to four f32, 16 bytes; v128_load needs no alignment.
+            most = f32x4_pmax(most, unsafe { v128_load(four.as_ptr().cast()) });
+        }
+        let lanes = [
+            f32x4_extract_lane::<0>(most),
+            f32x4_extract_lane::<1>(most),
+            f32x4_extract_lane::<2>(most),
+            f32x4_extract_lane::<3>(most),
+        ];
+        lanes.iter().chain(rest).fold(0.0, |most, &x| if x > most { x } else { most })
+    }
+
     fn sift(&self, sieve: &Sieve, products: &[i32], scales: &[f32], norms: &[f32], any: &mut [bool]) {
         sieve.sift(products, scales, norms, any);
     }
@@ -187,6 +203,18 @@ mod tests {
                 out
             };
             assert_eq!(results(&Simd128), results(&scalar::Portable), "{count} rows");
+        }
+    }
+
+    #[test]
+    fn the_greatest_of_numbers_is_found_wherever_it_stands() {
+        for count in 0..=20 {
+            for at in 0..count {
+                let mut numbers = vec![0.5; count];
+                numbers[at] = 2.0;
+                assert_eq!(Simd128.greatest(&numbers), 2.0, "{at} of {count}");
+            }
+            assert_eq!(Simd128.greatest(&vec![0.0; count]), 0.0);
         }
     }
 
