@@ -58,6 +58,7 @@ for (const rows of SIZES.filter((rows) => rows <= most)) {
   for (const way of measured.filter(({ most = Infinity }) => rows <= most)) {
     const found = cost(way, rows);
     way.costs.push(found);
+    writeFileSync(join(out, 'cost.json'), `${JSON.stringify(measured.map(({ key, costs }) => ({ key, costs })), null, 1)}\n`);
     console.log(`${way.name}, ${rows}: ${milliseconds(found.query_ms)} ms${found.bytes === null ? '' : `, ${(found.bytes / 1e6).toFixed(1)} MB`}`);
   }
 }
@@ -103,7 +104,6 @@ ${table(({ build_ms, recall }) => (recall === null ? '' : build_ms.toFixed(0)))}
 ${table(({ recall }) => (recall === null ? '' : recall.toFixed(3)))}
 `;
 writeFileSync(join(out, 'COST.md'), text);
-writeFileSync(join(out, 'cost.json'), `${JSON.stringify(measured.map(({ key, costs }) => ({ key, costs })), null, 1)}\n`);
 writeFileSync(
   join(out, 'cost.svg'),
   plot([

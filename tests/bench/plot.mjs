@@ -5,7 +5,7 @@
 /** @typedef {{ title: string, lines: Line[] }} Chart */
 
 const [WIDTH, HEIGHT] = [560, 420];
-const MARGIN = { left: 56, right: 16, top: 40, bottom: 40 };
+const MARGIN = { left: 56, right: 36, top: 40, bottom: 40 };
 const LEGEND_LINE = 18;
 /** Told apart by people who see colours differently (Okabe and Ito), each on light and on dark. */
 const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#8c8c8c', '#5c5c5c'];
