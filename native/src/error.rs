@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::{fmt, io};
 
+use crate::device::Device;
 use crate::embeddings::EmbeddingsError;
 
 /// Result of everything in this crate that can fail.
@@ -32,6 +33,13 @@ pub enum Error {
     },
     /// An earlier change panicked half-way, so the store cannot be trusted.
     Poisoned,
+    /// A device that cannot be used: there is no such card, no driver, or no support for cards in this build.
+    DeviceUnavailable {
+        /// The device that was asked for.
+        device: Device,
+        /// Why it cannot be used.
+        reason: String,
+    },
 }
 
 impl Error {
@@ -45,6 +53,7 @@ impl Error {
             Error::Io { .. } => "io_error",
             Error::InvalidIndexName { .. } => "invalid_index_name",
             Error::Poisoned => "store_poisoned",
+            Error::DeviceUnavailable { .. } => "device_unavailable",
         }
     }
 }
@@ -63,6 +72,9 @@ impl fmt::Display for Error {
             Error::Poisoned => {
                 f.write_str("an earlier change of this store panicked half-way: load it again")
             }
+            Error::DeviceUnavailable { device, reason } => {
+                write!(f, "device {device} cannot be used: {reason}")
+            }
         }
     }
 }
@@ -73,7 +85,7 @@ impl std::error::Error for Error {
             Error::Store(error) => Some(error),
             Error::Embeddings(error) => Some(error),
             Error::Io { source, .. } => Some(source),
-            Error::InvalidIndexName { .. } | Error::Poisoned => None,
+            Error::InvalidIndexName { .. } | Error::Poisoned | Error::DeviceUnavailable { .. } => None,
         }
     }
 }

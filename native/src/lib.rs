@@ -36,8 +36,9 @@
 //!
 //! [`interop`] opens what others wrote, FAISS's files and LangChain's folders among them, and writes it.
 //!
-//! Features: `faiss` (default), `openai`, `local`, `parquet`, `cli`, `full`; see the manifest for what each brings.
+//! Features: `faiss` (default), `openai`, `local`, `parquet`, `cli`, `full` (all of these), `gpu`; see the manifest for what each brings.
 
+mod device;
 pub mod embeddings;
 mod engine;
 mod error;
@@ -53,6 +54,7 @@ mod store;
 
 pub use twindex_core as core;
 
+pub use device::{Device, DeviceInfo, GpuCard, gpu_cards};
 pub use engine::EngineKind;
 pub use error::{Error, Result};
 pub use local::index_path;

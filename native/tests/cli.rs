@@ -189,6 +189,41 @@ fn people_are_told_what_was_read_embedded_and_found() {
 }
 
 #[test]
+fn a_device_that_cannot_be_used_fails_early_or_the_cpu_stands_in_with_a_warning() {
+    let place = Place::with_index();
+    let before = place.names();
+    let refused = place.run(&["build", "texts", "-o", "new.twindex", "--device", "gpu:63"]);
+    assert!(refused.fails_with("device_unavailable").contains("device gpu:63 cannot be used: "));
+    assert_eq!(place.names(), before, "nothing is written");
+    for command in [&["search", "i.twindex", "cats"][..], &["info", "i.twindex"]] {
+        place.run(&[command, &["--device", "gpu:63"]].concat()).fails_with("device_unavailable");
+    }
+    place.run(&["search", "i.twindex", "cats", "--device", "gpu", "--map"]).fails_with("invalid_option");
+    let wrong = place.run(&["search", "i.twindex", "cats", "--device", "tpu"]);
+    assert_eq!(wrong.code, Some(2), "{wrong:?}");
+    assert!(wrong.stderr.contains("expected cpu, gpu, gpu:N with the number of a card, or all, got \"tpu\""));
+
+    let stand_in = ["--device", "gpu:63", "--device-fallback"];
+    let found = place.run(&[&["search", "i.twindex", "a sleeping cat"][..], &stand_in].concat());
+    assert_eq!(found.code, Some(0), "{found:?}");
+    assert!(
+        found.stderr.starts_with("warning[device_fallback]: the CPU stands in: device gpu:63"),
+        "{found:?}"
+    );
+    assert_eq!(found.stderr.lines().count(), 1, "once: {found:?}");
+    assert_eq!(found.stdout, place.run(&["search", "i.twindex", "a sleeping cat"]).stdout);
+    let built = place.json(&[&["build", "texts", "-o", "new.twindex"][..], &stand_in].concat());
+    assert_eq!(built["warnings"][0]["code"], "device_fallback");
+    assert_eq!(built["device"]["device"], "cpu");
+
+    let info = place.json(&["info", "i.twindex"]);
+    assert_eq!(info["device"], json!({"device": "cpu", "gpu_bytes": 0, "notice": null}));
+    let none = info["gpus"]["cards"].as_array().unwrap().is_empty();
+    assert_eq!(info["gpus"]["unavailable"].is_string(), none, "{info}");
+    assert!(place.run(&["info", "i.twindex"]).stdout.contains("device       cpu\n"));
+}
+
+#[test]
 fn an_index_is_built_searched_changed_and_merged() {
     let place = Place::with_index();
     let info = place.json(&["info", "i.twindex"]);

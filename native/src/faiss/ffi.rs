@@ -18,7 +18,7 @@ pub(super) fn failed(message: impl std::fmt::Display) -> Error {
 }
 
 /// Turns a return code into FAISS's message, which lies on this thread.
-fn check(code: c_int) -> Result<()> {
+pub(super) fn check(code: c_int) -> Result<()> {
     if code == 0 {
         return Ok(());
     }
@@ -62,8 +62,18 @@ impl RawIndex {
         checked(index_factory(dim, kind, metric)).map(Self)
     }
 
-    fn ptr(&self) -> *mut sys::FaissIndex {
+    pub(super) fn ptr(&self) -> *mut sys::FaissIndex {
         self.0.inner_ptr()
+    }
+
+    /// Takes an index that FAISS made.
+    ///
+    /// # Safety
+    /// It must be live, and nobody else may hold it.
+    #[cfg(feature = "gpu")]
+    pub(super) unsafe fn from_raw(raw: *mut sys::FaissIndex) -> Self {
+        // SAFETY: as the caller says.
+        Self(unsafe { IndexImpl::from_inner_ptr(raw) })
     }
 
     pub(super) fn dim(&self) -> usize {

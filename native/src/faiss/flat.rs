@@ -7,14 +7,12 @@ use rayon::prelude::*;
 use twindex_core::kernel::{ScanKernel, gamma};
 use twindex_core::{IndexInfo, Metric, Neighbor, Positions, Result, RowStats, Rows, VectorIndex, norm};
 
+use super::candidates::{Candidates, SLACK};
 use super::ffi::{Narrowing, RawIndex, failed};
 
 /// Where codes do not answer, FAISS's matrix product wins from this many queries in one call over scanning the rows for each (its own
 /// threshold is the same).
 const BATCH: usize = 20;
-
-/// How many more than `k` neighbours are asked of FAISS, so that its rounding can be ruled out.
-const SLACK: usize = 6;
 
 /// Vectors in a FAISS `IndexFlat`.
 #[derive(Debug)]
@@ -67,7 +65,12 @@ impl FaissFlat {
         Self { raw, metric, stats, kernel }
     }
 
-    fn all(&self) -> Rows<'_> {
+    #[cfg(any(feature = "gpu", test))]
+    pub(super) fn raw(&self) -> &RawIndex {
+        &self.raw
+    }
+
+    pub(super) fn all(&self) -> Rows<'_> {
         let data = self.raw.flat_rows().expect("made as a flat index");
         Rows::new(data, self.raw.dim()).expect("FAISS keeps whole rows")
     }
@@ -76,23 +79,25 @@ impl FaissFlat {
         self.stats.search(&*self.kernel, self.all(), query, k, among)
     }
 
-    /// Whether FAISS's scores bound the exact ones closely enough to be worth asking.
-    fn faiss_can_help(&self, queries: Rows<'_>) -> bool {
-        // FAISS has no cosine: its inner products stand in for it where all rows are nearly of one length.
-        let alike = self.metric != Metric::Cosine || self.stats.max_norm() <= self.stats.min_norm() * 1.000_1;
-        alike && queries.iter().all(|query| self.stats.scan_is_safe(self.raw.dim(), norm(query)))
+    /// Whether inner products with the rows as they are order them nearly by cosine: all are nearly of one length. FAISS has no cosine.
+    pub(super) fn alike(&self) -> bool {
+        self.metric != Metric::Cosine || self.stats.max_norm() <= self.stats.min_norm() * 1.000_1
     }
 
-    /// How far beyond FAISS's k-th score a row's FAISS score may lie while its exact score is among the best `k`.
+    /// Whether FAISS's scores bound the exact ones closely enough to be worth asking.
+    pub(super) fn faiss_can_help(&self, queries: Rows<'_>) -> bool {
+        queries.iter().all(|query| self.stats.scan_is_safe(self.raw.dim(), norm(query)))
+    }
+
+    /// How far beyond FAISS's k-th score a row's FAISS score may lie while its exact score is among the best `k`, for rows of lengths from `least` to `most`.
     ///
     /// Both are rounded. For inner products each is within `gamma |q| |x|` of the exact value. For squared L2 the matrix product computes
     /// `|q|^2 + |x|^2 - 2 q.x`, three sums of that kind and two additions, so within `5 gamma (|q| + |x|)^2`, and the exact score within `gamma` of
     /// itself. A row enters the answer only if the two errors, at it and at the k-th, make up the difference. For cosine FAISS's score is
-    /// `|q| |x| cos`, in which `|x|` varies by at most `max - min`.
-    fn slack(&self, query: &[f32]) -> f32 {
+    /// `|q| |x| cos`, in which `|x|` varies by at most `most - least`.
+    fn slack(&self, query: &[f32], (least, most): (f64, f64)) -> f32 {
         let gamma = gamma(self.raw.dim());
-        let (q, most, least) =
-            (f64::from(norm(query)), f64::from(self.stats.max_norm()), f64::from(self.stats.min_norm()));
+        let q = f64::from(norm(query));
         let tiny = self.raw.dim() as f64 * f64::from(f32::MIN_POSITIVE);
         let slack = match self.metric {
             Metric::L2 => 12.0 * gamma * (q + most) * (q + most),
@@ -102,6 +107,43 @@ impl FaissFlat {
             }
         };
         ((slack + 4.0 * tiny) as f32).next_up()
+    }
+
+    /// The shortest and the longest a row may be.
+    pub(super) fn lengths(&self) -> (f64, f64) {
+        (f64::from(self.stats.min_norm()), f64::from(self.stats.max_norm()))
+    }
+
+    /// The same of rows that were scaled to unit length: [`normalize_l2`](twindex_core::normalize_l2) takes a root of a sum within `gamma`, and rounds twice.
+    #[cfg(any(feature = "gpu", test))]
+    pub(super) fn unit_lengths(&self) -> (f64, f64) {
+        let error = gamma(self.raw.dim()) + 4.0 * f64::from(f32::EPSILON);
+        (1.0 - error, 1.0 + error)
+    }
+
+    /// The best `k` of a query, from FAISS's candidates; `None` if rows that are not among these could be too.
+    pub(super) fn settle_within(
+        &self,
+        query: &[f32],
+        k: usize,
+        candidates: &Candidates<'_>,
+        lengths: (f64, f64),
+    ) -> Option<Vec<Neighbor>> {
+        // As the core's keys: lower is better.
+        let key = |score: f32| if self.metric == Metric::L2 { score } else { -score };
+        if candidates.are_short() {
+            return None;
+        }
+        let mut kept = candidates.kept();
+        if !candidates.all {
+            let limit = key(kept.get(k - 1)?.1) + self.slack(query, lengths);
+            let settled = key(*candidates.scores.last()?) > limit;
+            if !settled {
+                return None;
+            }
+            kept.retain(|&(_, score)| key(score) <= limit);
+        }
+        Some(self.stats.rescore(self.all(), query, k, kept.iter().map(|&(position, _)| position)))
     }
 
     /// FAISS's candidates for a batch, scored again; queries it cannot settle are scanned.
@@ -117,17 +159,9 @@ impl FaissFlat {
         let found =
             self.raw.search(queries, fetch, &Narrowing { bitmap: bitmap.as_deref(), nprobe: None })?;
         let answer = |(i, query): (usize, &[f32])| {
-            let range = i * fetch..(i + 1) * fetch;
-            let (labels, scores) = (&found.labels[range.clone()], &found.distances[range]);
-            let missing = labels.iter().any(|&label| label < 0);
-            let slack = self.slack(query);
-            let (kth, last) = (scores[k - 1], scores[fetch - 1]);
-            let settled = fetch == available
-                || if self.metric == Metric::L2 { last > kth + slack } else { last < kth - slack };
-            if missing || !settled {
-                return self.scan(query, k, among);
-            }
-            self.stats.rescore(self.all(), query, k, labels.iter().map(|&label| label as usize))
+            let candidates = found.of(i, fetch, None, fetch == available);
+            self.settle_within(query, k, &candidates, self.lengths())
+                .unwrap_or_else(|| self.scan(query, k, among))
         };
         Ok(queries.data().par_chunks_exact(queries.dim()).enumerate().map(answer).collect())
     }
@@ -165,7 +199,11 @@ impl VectorIndex for FaissFlat {
         let (kernel, rows) = (&*self.kernel, self.all());
         let available = among.map_or(self.len(), Positions::len);
         self.stats.search_batch_or(kernel, rows, queries, k, among, |asked| {
-            if asked.len() >= BATCH && (1..available).contains(&k) && self.faiss_can_help(asked) {
+            if asked.len() >= BATCH
+                && (1..available).contains(&k)
+                && self.alike()
+                && self.faiss_can_help(asked)
+            {
                 self.search_by_faiss(asked, k, among)
             } else {
                 Ok(self.stats.scan_batch(kernel, rows, asked, k, among))

@@ -107,8 +107,61 @@ impl FaissKind {
         Err(Error::UnsupportedByIndex { kind: self.kind.clone(), operation, reason: reason.into() })
     }
 
+    #[cfg(any(feature = "gpu", test))]
+    pub(super) fn raw(&self) -> &RawIndex {
+        &self.raw
+    }
+
+    #[cfg(any(feature = "gpu", test))]
+    pub(super) fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// Whether a filter's rows are scored one and all.
+    pub(super) fn is_narrow(&self, among: &Positions) -> bool {
+        among.len() <= NARROW || self.kind.starts_with("PQ")
+    }
+
+    /// Fails with `too_few_to_train` if the kind takes more vectors.
+    pub(super) fn check_enough_to_train(&self, count: usize) -> Result<()> {
+        match self.raw.ivf_lists() {
+            Some((expected, _)) if count < expected => {
+                Err(Error::TooFewToTrain { kind: self.kind.clone(), expected, actual: count })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// An empty, untrained index with the same settings.
+    pub(super) fn untrained(&self) -> Result<Self> {
+        let mut fresh = Self::new(&self.kind, self.family, self.raw.dim(), self.metric)?;
+        if let (Some((_, nprobe)), true) = (self.raw.ivf_lists(), self.family == Family::Ivf) {
+            fresh.raw.set_nprobe(nprobe);
+        }
+        if let Some(ef_search) = self.ef_search {
+            fresh.set_search_parameter("efSearch", ef_search)?;
+        }
+        Ok(fresh)
+    }
+
+    /// Takes an index of this kind that was trained and filled elsewhere.
+    #[cfg(any(feature = "gpu", test))]
+    pub(super) fn take_over(&mut self, mut raw: RawIndex) -> Result<()> {
+        if let Some((_, nprobe)) = self.raw.ivf_lists() {
+            raw.set_nprobe(nprobe);
+        }
+        if self.kind.contains("PQ") {
+            // As it is when it is read from a file: FAISS then makes the tables that searches on the CPU use.
+            let bytes = raw.to_bytes()?;
+            let mut rest = &bytes[..];
+            raw = RawIndex::read_from(&mut |out| std::io::Read::read_exact(&mut rest, out))?;
+        }
+        *self = Self::from_raw(raw, &self.kind, self.family, self.metric)?;
+        Ok(())
+    }
+
     /// Scores positions by the core's kernel, from the vectors as FAISS gives them back.
-    fn score(
+    pub(super) fn score(
         &self,
         query: &[f32],
         k: usize,
@@ -132,7 +185,7 @@ impl FaissKind {
             return Ok(Vec::new());
         }
         if let Some(among) = among
-            && (among.len() <= NARROW || self.kind.starts_with("PQ"))
+            && self.is_narrow(among)
         {
             return self.score(query, k, among.iter());
         }
@@ -172,7 +225,7 @@ impl FaissKind {
     }
 
     /// Vectors as FAISS holds them: of unit length for cosine.
-    fn as_faiss<'a>(&self, rows: Rows<'a>) -> Cow<'a, [f32]> {
+    pub(super) fn as_faiss<'a>(&self, rows: Rows<'a>) -> Cow<'a, [f32]> {
         let mut data = Cow::Borrowed(rows.data());
         if self.metric == Metric::Cosine {
             data.to_mut().chunks_exact_mut(rows.dim()).for_each(normalize_l2);
@@ -200,23 +253,9 @@ impl VectorIndex for FaissKind {
         if self.raw.is_trained() {
             return self.raw.add(rows);
         }
-        if let Some((lists, _)) = self.raw.ivf_lists()
-            && rows.len() < lists
-        {
-            return Err(Error::TooFewToTrain {
-                kind: self.kind.clone(),
-                expected: lists,
-                actual: rows.len(),
-            });
-        }
+        self.check_enough_to_train(rows.len())?;
         // A training that fails half-way leaves a half-trained index: train a new one, and keep it only whole.
-        let mut fresh = Self::new(&self.kind, self.family, self.raw.dim(), self.metric)?;
-        if let (Some((_, nprobe)), true) = (self.raw.ivf_lists(), self.family == Family::Ivf) {
-            fresh.raw.set_nprobe(nprobe);
-        }
-        if let Some(ef_search) = self.ef_search {
-            fresh.set_search_parameter("efSearch", ef_search)?;
-        }
+        let mut fresh = self.untrained()?;
         fresh.raw.train(rows)?;
         fresh.raw.set_direct_map(self.family == Family::Ivf)?;
         fresh.raw.add(rows)?;

@@ -12,16 +12,23 @@ use twindex_core::{
     Engine, Error, Metric, PortableEngine, ReadRows, Result, RowSource, RowStats, VectorIndex,
 };
 
+#[cfg(feature = "gpu")]
+use crate::device::{DeviceInfo, Placement};
 use crate::kernel;
 
+mod candidates;
 mod ffi;
 mod flat;
+#[cfg(any(feature = "gpu", test))]
+mod gpu;
 mod ivf;
 mod kinds;
 #[cfg(test)]
 mod tests;
 
 use flat::FaissFlat;
+#[cfg(feature = "gpu")]
+pub(crate) use gpu::list as gpu_cards;
 use kinds::{FaissKind, Family};
 
 /// The engine that makes FAISS indexes.
@@ -36,9 +43,14 @@ use kinds::{FaissKind, Family};
 /// | `SQ8` and kin, `PQm` | on the first vectors | yes | | of the decoded vectors |
 ///
 /// With cosine, kinds other than `Flat` hold unit vectors, and reading a vector gives that.
+///
+/// On NVIDIA cards ([`Device`](crate::Device)) FAISS has `Flat`, `SQfp16`, and `IVFn` with `Flat`, `SQ4`, `SQ6`, `SQ8`, `SQfp16` or `PQm` of 8 bits.
 #[derive(Debug, Clone)]
 pub struct FaissEngine {
     kernel: Arc<dyn ScanKernel>,
+    /// Cards that hold copies of its indexes.
+    #[cfg(feature = "gpu")]
+    cards: Option<Arc<gpu::NvidiaCards>>,
 }
 
 impl FaissEngine {
@@ -58,7 +70,52 @@ impl FaissEngine {
                 format!("{level}, which FAISS was compiled for and which is missing or turned off here");
             return Err(Error::UnsupportedContent { needs });
         }
-        Ok(Self { kernel: kernel::best() })
+        Ok(Self {
+            kernel: kernel::best(),
+            #[cfg(feature = "gpu")]
+            cards: None,
+        })
+    }
+
+    /// The same with copies of its indexes on cards.
+    ///
+    /// # Errors
+    /// `device_unavailable`.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn on_cards(self, placement: &Placement) -> crate::Result<Self> {
+        Ok(Self { cards: Some(gpu::NvidiaCards::open(placement)?), ..self })
+    }
+
+    /// The cards in use.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn device_info(&self) -> Option<DeviceInfo> {
+        self.cards.as_ref().map(|cards| cards.info())
+    }
+
+    /// Fails on a kind of index that cannot be where this engine has its indexes.
+    fn check_kind(&self, kind: &str) -> Result<()> {
+        #[cfg(feature = "gpu")]
+        if let Some(cards) = &self.cards {
+            return gpu::check_kind(kind, cards.len() > 1);
+        }
+        let _ = kind;
+        Ok(())
+    }
+
+    /// An index where this engine has its indexes.
+    #[cfg(feature = "gpu")]
+    fn placed<H: gpu::Host + 'static>(&self, host: H) -> Result<Box<dyn VectorIndex>> {
+        Ok(match &self.cards {
+            Some(cards) => Box::new(gpu::Mirrored::new(host, Arc::new(gpu::Shared(cards.clone())))?),
+            None => Box::new(host),
+        })
+    }
+
+    /// An index where this engine has its indexes.
+    #[cfg(not(feature = "gpu"))]
+    #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "cards may be full")]
+    fn placed<H: VectorIndex + 'static>(&self, host: H) -> Result<Box<dyn VectorIndex>> {
+        Ok(Box::new(host))
     }
 
     /// FAISS's version and what it was compiled for, such as `1.12.0 OPTIMIZE GENERIC`.
@@ -79,7 +136,7 @@ impl FaissEngine {
         count: usize,
         fill: &mut dyn FnMut(&mut [u8]) -> io::Result<()>,
     ) -> Result<RowsRead> {
-        Ok(RowsRead { raw: flat::read(dim, metric, count, fill)?, metric, kernel: self.kernel.clone() })
+        Ok(RowsRead { raw: flat::read(dim, metric, count, fill)?, metric, engine: self.clone() })
     }
 }
 
@@ -87,13 +144,14 @@ impl FaissEngine {
 pub(crate) struct RowsRead {
     raw: ffi::RawIndex,
     metric: Metric,
-    kernel: Arc<dyn ScanKernel>,
+    engine: FaissEngine,
 }
 
 impl RowsRead {
     /// The index, given the statistics of the rows.
-    pub(crate) fn into_index(self, stats: RowStats) -> Box<dyn VectorIndex> {
-        Box::new(FaissFlat::from_raw(self.raw, self.metric, stats, self.kernel))
+    pub(crate) fn into_index(self, stats: RowStats) -> Result<Box<dyn VectorIndex>> {
+        let kernel = self.engine.kernel.clone();
+        self.engine.placed(FaissFlat::from_raw(self.raw, self.metric, stats, kernel))
     }
 }
 
@@ -127,7 +185,7 @@ impl ReadRows for FaissEngine {
         });
         match failure {
             Some(error) => Err(error),
-            None => Ok(read?.into_index(rows.stats())),
+            None => read?.into_index(rows.stats()),
         }
     }
 }
@@ -141,10 +199,12 @@ impl Engine for FaissEngine {
         if dim == 0 {
             return Err(Error::EmptyVector);
         }
-        Ok(match Family::of(kind)? {
-            Family::Flat => Box::new(FaissFlat::new(dim, metric, self.kernel.clone())?),
-            family => Box::new(FaissKind::new(kind, family, dim, metric)?),
-        })
+        let family = Family::of(kind)?;
+        self.check_kind(kind)?;
+        match family {
+            Family::Flat => self.placed(FaissFlat::new(dim, metric, self.kernel.clone())?),
+            family => self.placed(FaissKind::new(kind, family, dim, metric)?),
+        }
     }
 
     fn row_reader(&self) -> Option<&dyn ReadRows> {
@@ -152,6 +212,7 @@ impl Engine for FaissEngine {
     }
 
     fn open(&self, kind: &str, dim: usize, metric: Metric, bytes: &[u8]) -> Result<Box<dyn VectorIndex>> {
+        self.check_kind(kind)?;
         let family = match Family::of(kind) {
             Ok(family) => family,
             // What is not made here, but was made by FAISS elsewhere, the core searches.
@@ -162,7 +223,7 @@ impl Engine for FaissEngine {
                 let reason = "a vectors section expected for a Flat index, got a FAISS one".into();
                 Err(Error::Corrupt { section: "faiss", reason })
             }
-            family => Ok(Box::new(FaissKind::open(kind, family, dim, metric, bytes)?)),
+            family => self.placed(FaissKind::open(kind, family, dim, metric, bytes)?),
         }
     }
 }

@@ -24,6 +24,7 @@ use twindex_core::{
     Document, Engine, Error as CoreError, IdSource, Metric, PartialSettings, Settings, Store,
 };
 
+use crate::device::Placement;
 use crate::engine::{EngineKind, NativeEngine};
 use crate::error::{Error, Result};
 use crate::local::{self, LoadOptions};
@@ -217,14 +218,24 @@ pub fn read(
     engine: EngineKind,
     ids: &dyn IdSource,
 ) -> Result<Imported> {
-    let native = NativeEngine::new(engine)?;
+    read_by(path, format, options, &NativeEngine::new(engine, &Placement::default())?, ids)
+}
+
+/// [`read`] by an engine that is there.
+pub(crate) fn read_by(
+    path: &Path,
+    format: Option<Format>,
+    options: &ImportOptions,
+    native: &NativeEngine,
+    ids: &dyn IdSource,
+) -> Result<Imported> {
     let index_name = options.index_name.as_deref();
     let (found, file) = find(path, index_name)?;
     let format = format.unwrap_or(found);
     let shared = native.shared();
     Ok(match format {
         Format::Twindex => {
-            let store = local::load(&file, &native, LoadOptions::default())?;
+            let store = local::load(&file, native, LoadOptions::default())?;
             let given = PartialSettings {
                 metric: options.metric,
                 normalize_l2: options.normalize_l2,

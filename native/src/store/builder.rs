@@ -7,6 +7,7 @@ use std::sync::{Arc, RwLock};
 use twindex_core::{Document, IdSource, Metadata, Metric, PartialSettings, RelevanceScoreFn, Store};
 
 use super::{Inner, VectorStore, blocking};
+use crate::device::{Device, Placement};
 use crate::embeddings::Embeddings;
 use crate::engine::{EngineKind, NativeEngine};
 use crate::error::Result;
@@ -25,6 +26,7 @@ pub struct VectorStoreBuilder {
     relevance: Option<RelevanceScoreFn>,
     ids: Arc<dyn IdSource>,
     map: bool,
+    placement: Placement,
 }
 
 impl fmt::Debug for VectorStoreBuilder {
@@ -33,6 +35,7 @@ impl fmt::Debug for VectorStoreBuilder {
             .field("embeddings", &self.embeddings.name())
             .field("settings", &self.settings)
             .field("engine", &self.engine)
+            .field("device", &self.placement.device)
             .finish_non_exhaustive()
     }
 }
@@ -46,6 +49,7 @@ impl VectorStoreBuilder {
             relevance: None,
             ids: Arc::new(|| uuid::Uuid::new_v4().to_string()),
             map: false,
+            placement: Placement::default(),
         }
     }
 
@@ -84,6 +88,53 @@ impl VectorStoreBuilder {
         self
     }
 
+    /// Where the index is searched, and trained if its kind is; the CPU unless told. Cards need the feature `gpu` and FAISS's engine.
+    ///
+    /// ```no_run
+    /// use twindex::embeddings::LexicalEmbeddings;
+    /// use twindex::{Device, VectorStore};
+    /// # async fn example() -> twindex::Result<()> {
+    /// let store = VectorStore::builder(LexicalEmbeddings::default())
+    ///     .device(Device::Gpu(0))
+    ///     .device_fallback(true)
+    ///     .load_local("site", "index")
+    ///     .await?;
+    /// println!("searched on {:?}", store.device());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Making or opening the store then fails with `device_unavailable` if the device cannot be used, and so does a change with `out_of_memory` if cards have
+    /// too little memory (nothing is changed), unless [`device_fallback`](Self::device_fallback) is set.
+    #[must_use]
+    pub fn device(mut self, device: Device) -> Self {
+        self.placement.device = device;
+        self
+    }
+
+    /// Whether the CPU may stand in for cards that cannot be used or have too little memory; no unless told. It is said through [`log`], target `twindex::gpu`, and by
+    /// [`VectorStore::device`]. Kinds of index that FAISS does not have on cards are refused all the same.
+    #[must_use]
+    pub fn device_fallback(mut self, fallback: bool) -> Self {
+        self.placement.fallback = fallback;
+        self
+    }
+
+    /// Bytes of each card that are kept for what FAISS needs while it works; its own choice unless told, which is 1.5 GiB on cards of more than 8 GiB, and it takes
+    /// no more. With less it works in smaller pieces; what does not fit it takes when it needs it.
+    #[must_use]
+    pub fn gpu_temp_memory(mut self, bytes: u64) -> Self {
+        self.placement.temp_memory = Some(bytes);
+        self
+    }
+
+    /// Whether each of several cards ([`Device::AllGpus`]) holds a part of the vectors; unless told each holds them all and answers a part of the queries.
+    #[must_use]
+    pub fn gpu_shards(mut self, shards: bool) -> Self {
+        self.placement.shards = shards;
+        self
+    }
+
     /// What turns raw scores into relevances; the metric's own unless told. Not saved.
     #[must_use]
     pub fn relevance_score_fn(mut self, relevance: impl Fn(f32) -> f32 + Send + Sync + 'static) -> Self {
@@ -117,16 +168,24 @@ impl VectorStoreBuilder {
     ///
     /// # Errors
     /// `empty_vector` for a dimension of 0, `unsupported_by_index` for a kind of index that cannot be had (if a dimension is given; else
-    /// when the first vectors come).
+    /// when the first vectors come), `device_unavailable`.
     pub fn build(self) -> Result<VectorStore> {
-        let engine = NativeEngine::new(self.engine)?.shared();
-        let store = Store::new(self.settings.clone().or_default(), engine)?;
-        Ok(self.with_store(store))
+        let engine = self.native_engine()?;
+        let store = Store::new(self.settings.clone().or_default(), engine.shared())?;
+        Ok(self.with_store(store, engine))
     }
 
-    fn with_store(self, mut store: Store) -> VectorStore {
+    fn native_engine(&self) -> Result<NativeEngine> {
+        if self.map && self.placement.device != Device::Cpu {
+            let reason = format!("a mapped store is searched on the CPU, not on {}", self.placement.device);
+            return Err(twindex_core::Error::InvalidOption { option: "device", reason }.into());
+        }
+        NativeEngine::new(self.engine, &self.placement)
+    }
+
+    fn with_store(self, mut store: Store, engine: NativeEngine) -> VectorStore {
         store.set_relevance_score_fn(self.relevance);
-        let inner = Inner { store: RwLock::new(store), embeddings: self.embeddings, ids: self.ids };
+        let inner = Inner { store: RwLock::new(store), embeddings: self.embeddings, ids: self.ids, engine };
         VectorStore { inner: Arc::new(inner) }
     }
 
@@ -186,10 +245,10 @@ impl VectorStoreBuilder {
     /// As [`load_local`](Self::load_local).
     pub async fn load_file(self, path: impl Into<PathBuf>) -> Result<VectorStore> {
         let path = path.into();
-        let engine = NativeEngine::new(self.engine)?;
-        let options = LoadOptions { map: self.map };
-        let store = blocking(move || local::load(&path, &engine, options)).await?;
-        self.checked(store)
+        let engine = self.native_engine()?;
+        let (native, options) = (engine.clone(), LoadOptions { map: self.map });
+        let store = blocking(move || local::load(&path, &native, options)).await?;
+        self.checked(store, engine)
     }
 
     /// Opens what LangChain saved: a folder of Python's (`{index_name}.faiss` and `.pkl`) or of LangChain.js's, also a serialized pickle or an
@@ -205,13 +264,14 @@ impl VectorStoreBuilder {
         path: impl Into<PathBuf>,
         index_name: Option<&str>,
     ) -> Result<(VectorStore, Report)> {
-        let (path, engine, ids) = (path.into(), self.engine, self.ids.clone());
+        let engine = NativeEngine::new(self.engine, &self.placement)?;
+        let (path, native, ids) = (path.into(), engine.clone(), self.ids.clone());
         let mut options = ImportOptions::new();
         (options.metric, options.normalize_l2) = (self.settings.metric, self.settings.normalize_l2);
         options.index_name = index_name.map(str::to_owned);
         let Imported { store, report } =
-            blocking(move || interop::read(&path, None, &options, engine, &*ids)).await?;
-        Ok((self.checked(store)?, report))
+            blocking(move || interop::read_by(&path, None, &options, &native, &*ids)).await?;
+        Ok((self.checked(store, engine)?, report))
     }
 
     /// A store from the bytes of [`VectorStore::serialize_to_bytes`].
@@ -219,14 +279,15 @@ impl VectorStoreBuilder {
     /// # Errors
     /// As [`load_local`](Self::load_local), but for files.
     pub async fn deserialize_from_bytes(self, bytes: Vec<u8>) -> Result<VectorStore> {
-        let engine = NativeEngine::new(self.engine)?.shared();
-        let store = blocking(move || Store::deserialize_from_bytes(&bytes, engine)).await?;
-        self.checked(store)
+        let engine = NativeEngine::new(self.engine, &self.placement)?;
+        let shared = engine.shared();
+        let store = blocking(move || Store::deserialize_from_bytes(&bytes, shared)).await?;
+        self.checked(store, engine)
     }
 
     /// Compares what the builder was told with what was stored.
-    fn checked(self, store: Store) -> Result<VectorStore> {
+    fn checked(self, store: Store, engine: NativeEngine) -> Result<VectorStore> {
         self.settings.check(store.settings())?;
-        Ok(self.with_store(store))
+        Ok(self.with_store(store, engine))
     }
 }

@@ -10,7 +10,9 @@ use twindex_core::{
     set_ids,
 };
 
+use crate::device::DeviceInfo;
 use crate::embeddings::{Embeddings, EmbeddingsError};
+use crate::engine::NativeEngine;
 use crate::error::{Error, Result};
 use crate::interop::{self, Format, Report};
 use crate::local;
@@ -52,6 +54,7 @@ struct Inner {
     store: RwLock<Store>,
     embeddings: Arc<dyn Embeddings>,
     ids: Arc<dyn IdSource>,
+    engine: NativeEngine,
 }
 
 impl fmt::Debug for VectorStore {
@@ -181,6 +184,12 @@ impl VectorStore {
     /// `store_poisoned`.
     pub fn info(&self) -> Result<StoreInfo> {
         self.read(Store::info)
+    }
+
+    /// Where it is searched now, what it takes on cards, and why the CPU stands in for them if it does.
+    #[must_use]
+    pub fn device(&self) -> DeviceInfo {
+        self.inner.engine.device_info()
     }
 
     async fn ask<R: Send + 'static>(

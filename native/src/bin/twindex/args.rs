@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use twindex::core::bytes::VectorEncoding;
 use twindex::core::{Metric, Value};
+use twindex::{Device, VectorStoreBuilder};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -206,6 +207,39 @@ impl TuningArgs {
     }
 }
 
+/// Where vectors are searched and indexes trained.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Device")]
+pub(crate) struct DeviceArgs {
+    /// Where to train and search: cpu, gpu (the first NVIDIA card), gpu:N (counted from 0), all (every card)
+    #[arg(long, default_value_t = Device::Cpu)]
+    pub(crate) device: Device,
+
+    /// Let the CPU stand in, with a warning, for cards that cannot be used or have too little memory
+    #[arg(long)]
+    pub(crate) device_fallback: bool,
+
+    /// Memory of each card, in MiB, that FAISS keeps to work with [default: FAISS's choice, 1536 on most]
+    #[arg(long, value_name = "MIB")]
+    pub(crate) gpu_temp_memory: Option<u32>,
+
+    /// Give each of several cards a part of the vectors, where it would hold them all
+    #[arg(long)]
+    pub(crate) gpu_shards: bool,
+}
+
+impl DeviceArgs {
+    /// Tells a builder.
+    pub(crate) fn apply(&self, builder: VectorStoreBuilder) -> VectorStoreBuilder {
+        let builder =
+            builder.device(self.device).device_fallback(self.device_fallback).gpu_shards(self.gpu_shards);
+        match self.gpu_temp_memory {
+            Some(mib) => builder.gpu_temp_memory(u64::from(mib) << 20),
+            None => builder,
+        }
+    }
+}
+
 /// How vectors stand in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Vectors {
@@ -235,10 +269,11 @@ Examples:
   twindex build articles.jsonl -o a.twindex --embeddings openai --model text-embedding-3-small
   twindex build vectors.jsonl -o v.twindex --index-factory IVF100,Flat --nprobe 8
   twindex build docs/ -o docs.twindex --vectors i8       a quarter to download
+  twindex build vectors.jsonl -o v.twindex --index-factory IVF4096,Flat --device gpu
   some-command | twindex build - -o out.twindex
 
 With --json: {\"index\", \"added\", \"count\", \"dim\", \"metric\", \"normalize_l2\", \"kind\", \"vectors\", \"vector_loss\": {\"largest\", \"mean\"},
-\"file_bytes\", \"embeddings\", \"files\": [{\"path\", \"documents\"}], \"skipped\": [{\"path\", \"reason\"}], \"warnings\"}.")]
+\"file_bytes\", \"device\": {\"device\", \"gpu_bytes\", \"notice\"}, \"embeddings\", \"files\": [{\"path\", \"documents\"}], \"skipped\": [{\"path\", \"reason\"}], \"warnings\"}.")]
 pub(crate) struct BuildArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,
@@ -275,6 +310,9 @@ pub(crate) struct BuildArgs {
     pub(crate) tuning: TuningArgs,
 
     #[command(flatten)]
+    pub(crate) device: DeviceArgs,
+
+    #[command(flatten)]
     pub(crate) embedding: EmbeddingArgs,
 }
 
@@ -309,8 +347,8 @@ Examples:
   twindex search docs.twindex cats --filter '{\"lang\": \"en\", \"year\": {\"$gte\": 2020}}'
   twindex search docs.twindex cats --mmr --fetch-k 50 --lambda 0.3
 
-With --json: {\"index\", \"count\", \"dim\", \"metric\", \"lower_is_better\", \"embeddings\": {\"kind\", \"name\", \"matches\"},
-\"search_type\", \"score\": \"raw\" or \"relevance\",
+With --json: {\"index\", \"count\", \"dim\", \"metric\", \"lower_is_better\", \"device\": {\"device\", \"gpu_bytes\", \"notice\"},
+\"embeddings\": {\"kind\", \"name\", \"matches\"}, \"search_type\", \"score\": \"raw\" or \"relevance\",
 \"results\": [{\"query\", \"hits\": [{\"rank\", \"score\", \"id\", \"page_content\", \"metadata\"}]}], \"warnings\"}.
 Exit code 3 if no query finds anything; the document is printed all the same.")]
 pub(crate) struct SearchArgs {
@@ -365,6 +403,9 @@ pub(crate) struct SearchArgs {
     pub(crate) tuning: TuningArgs,
 
     #[command(flatten)]
+    pub(crate) device: DeviceArgs,
+
+    #[command(flatten)]
     pub(crate) embedding: EmbeddingArgs,
 }
 
@@ -372,10 +413,15 @@ pub(crate) struct SearchArgs {
 #[command(after_help = "\
 With --json: {\"index\", \"file_bytes\", \"format_version\", \"count\", \"dim\", \"metric\", \"normalize_l2\", \"kind\", \"vectors\", \"engine\",
 \"simd\", \"faiss_version\", \"trained\", \"vector_bytes\", \"index_extra_bytes\", \"encoded_bytes\", \"document_bytes\",
-\"document_bytes_each\", \"parameters\": {name: value}}. Bytes are of memory, but for file_bytes.")]
+\"document_bytes_each\", \"parameters\": {name: value}, \"device\": {\"device\", \"gpu_bytes\", \"notice\"},
+\"gpus\": {\"cards\": [{\"number\", \"name\", \"compute_capability\", \"total_bytes\", \"free_bytes\"}], \"unavailable\"}}.
+Bytes are of memory, but for file_bytes.")]
 pub(crate) struct InfoArgs {
     #[command(flatten)]
     pub(crate) index: IndexArgs,
+
+    #[command(flatten)]
+    pub(crate) device: DeviceArgs,
 }
 
 #[derive(Debug, Args)]

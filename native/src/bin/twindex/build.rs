@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use serde::Serialize;
-use twindex::VectorStore;
 use twindex::core::bytes::{Loss, VectorEncoding};
 use twindex::core::{Document, forget_empty_ids};
 use twindex::embeddings::LexicalEmbeddings;
+use twindex::{Device, DeviceInfo, VectorStore};
 
 use crate::args::{AddArgs, BuildArgs, EmbeddingArgs, TuningArgs};
 use crate::embedding::{Chosen, Described};
@@ -27,6 +27,7 @@ struct Summary {
     vectors: VectorEncoding,
     vector_loss: Loss,
     file_bytes: u64,
+    device: DeviceInfo,
     embeddings: Option<Described>,
     files: Vec<Taken>,
     skipped: Vec<Skipped>,
@@ -41,7 +42,12 @@ pub(crate) async fn build(args: BuildArgs, ui: &Ui) -> Result<Ending, Failure> {
         .normalize_l2(args.normalize)
         .index_factory(&args.index_factory)
         .engine(index_file::engine(args.engine)?);
+    let builder = args.device.apply(builder);
     index_file::check_writable(&path)?;
+    if args.device.device != Device::Cpu {
+        // A device that cannot be used is known before the long work.
+        builder.clone().build()?;
+    }
     let loaded = input::load(&args.input, ui)?;
     let chosen = choose(&loaded, &args.embedding, ui).await?;
     let dim = loaded.items.iter().find_map(|item| item.vector.as_ref().map(Vec::len));
@@ -61,6 +67,7 @@ pub(crate) async fn build(args: BuildArgs, ui: &Ui) -> Result<Ending, Failure> {
     let added = store.add_with_vectors(documents, vectors).await?.len();
     tune(&store, &args.tuning).await?;
     spinner.finish_and_clear();
+    index_file::warn_of_stand_in(&store, ui);
     let _lock = index_file::lock(&path, ui);
     let vectors = (encoding, store.save_file_as(&path, encoding).await?);
     finish(&path, &store, added, vectors, chosen.as_ref(), loaded, ui)
@@ -168,6 +175,7 @@ fn finish(
         vectors,
         vector_loss,
         file_bytes,
+        device: store.device(),
         embeddings: chosen.map(Chosen::described),
         files: loaded.files,
         skipped: loaded.skipped,

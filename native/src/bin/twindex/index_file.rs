@@ -4,9 +4,9 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use twindex::embeddings::LexicalEmbeddings;
-use twindex::{EngineKind, VectorStore, index_path};
+use twindex::{EngineKind, VectorStore, VectorStoreBuilder, index_path};
 
-use crate::args::{Engine, IndexArgs};
+use crate::args::{DeviceArgs, Engine, IndexArgs};
 use crate::failure::Failure;
 use crate::ui::Ui;
 
@@ -102,9 +102,32 @@ pub(crate) fn engine(asked: Option<Engine>) -> Result<EngineKind, Failure> {
 
 /// Opens a store for work on vectors and documents. It cannot embed texts.
 pub(crate) async fn open(path: &Path, engine: EngineKind, map: bool) -> Result<VectorStore, Failure> {
-    // The embeddings are never called: commands embed before they come to the store.
-    let builder = VectorStore::builder(LexicalEmbeddings::default()).engine(engine).map_file(map);
-    Ok(builder.load_file(path).await?)
+    Ok(builder(engine).map_file(map).load_file(path).await?)
+}
+
+/// Opens a store for searches, where they shall be made.
+pub(crate) async fn open_on(
+    path: &Path,
+    engine: EngineKind,
+    map: bool,
+    device: &DeviceArgs,
+    ui: &Ui,
+) -> Result<VectorStore, Failure> {
+    let store = device.apply(builder(engine).map_file(map)).load_file(path).await?;
+    warn_of_stand_in(&store, ui);
+    Ok(store)
+}
+
+/// Says so if the CPU stands in for the device that was asked for.
+pub(crate) fn warn_of_stand_in(store: &VectorStore, ui: &Ui) {
+    if let Some(notice) = store.device().notice {
+        ui.warn("device_fallback", notice);
+    }
+}
+
+/// A builder whose embeddings are never called: commands embed before they come to the store.
+fn builder(engine: EngineKind) -> VectorStoreBuilder {
+    VectorStore::builder(LexicalEmbeddings::default()).engine(engine)
 }
 
 impl IndexArgs {

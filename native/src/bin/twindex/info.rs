@@ -7,11 +7,12 @@ use std::path::Path;
 
 use serde::Serialize;
 use twindex::core::bytes::{HEADER_LEN, MAGIC, VERSION, VectorEncoding};
+use twindex::{DeviceInfo, GpuCard};
 
-use crate::Ending;
 use crate::args::InfoArgs;
 use crate::failure::Failure;
 use crate::ui::{Ui, bytes};
+use crate::{Ending, index_file};
 
 #[derive(Debug, Serialize)]
 struct Info {
@@ -34,10 +35,32 @@ struct Info {
     document_bytes: u64,
     document_bytes_each: Option<f64>,
     parameters: BTreeMap<String, usize>,
+    device: DeviceInfo,
+    gpus: Gpus,
+}
+
+/// The cards of this machine, or why there is none.
+#[derive(Debug, Serialize)]
+struct Gpus {
+    cards: Vec<GpuCard>,
+    unavailable: Option<String>,
+}
+
+impl Gpus {
+    fn look() -> Self {
+        match twindex::gpu_cards() {
+            Ok(cards) => Self { cards, unavailable: None },
+            Err(twindex::Error::DeviceUnavailable { reason, .. }) => {
+                Self { cards: Vec::new(), unavailable: Some(reason) }
+            }
+            Err(error) => Self { cards: Vec::new(), unavailable: Some(error.to_string()) },
+        }
+    }
 }
 
 pub(crate) async fn info(args: InfoArgs, ui: &Ui) -> Result<Ending, Failure> {
-    let (path, store) = args.index.open().await?;
+    let path = args.index.path()?;
+    let store = index_file::open_on(&path, args.index.engine()?, false, &args.device, ui).await?;
     let info = store.info()?;
     let (file_bytes, format_version) = header(&path)?;
     let index = info.index.as_ref();
@@ -61,6 +84,8 @@ pub(crate) async fn info(args: InfoArgs, ui: &Ui) -> Result<Ending, Failure> {
         document_bytes: info.document_bytes,
         document_bytes_each: (info.count > 0).then(|| info.document_bytes as f64 / info.count as f64),
         parameters: index.map(|index| index.parameters.iter().cloned().collect()).unwrap_or_default(),
+        device: store.device(),
+        gpus: Gpus::look(),
     };
     ui.answer(|| &info, |out| write_text(out, &info))?;
     Ok(Ending::Done)
@@ -84,6 +109,17 @@ fn write_text(out: &mut dyn std::io::Write, info: &Info) -> std::io::Result<()> 
     line("engine", info.engine.to_owned())?;
     line("SIMD", info.simd.clone().unwrap_or_else(unknown))?;
     line("FAISS", info.faiss_version.clone().unwrap_or_else(|| "not built in".to_owned()))?;
+    let on_cards = match info.device.gpu_bytes {
+        0 => String::new(),
+        taken => format!(", {} of its memory taken", bytes(taken)),
+    };
+    line("device", format!("{}{on_cards}", info.device.device))?;
+    for card in &info.gpus.cards {
+        line("card", card.to_string())?;
+    }
+    if let Some(why) = &info.gpus.unavailable {
+        line("cards", format!("none to use: {why}"))?;
+    }
     line(
         "vectors",
         format!(

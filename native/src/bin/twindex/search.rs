@@ -3,10 +3,10 @@
 use std::io::{self, BufRead, Write};
 
 use serde::Serialize;
-use twindex::VectorStore;
 use twindex::core::{
     DEFAULT_FETCH_K, DEFAULT_LAMBDA_MULT, Filter, Hit, Metadata, Metric, MmrOptions, SearchOptions, StoreInfo,
 };
+use twindex::{DeviceInfo, VectorStore};
 
 use crate::args::SearchArgs;
 use crate::embedding::{Chosen, Described};
@@ -21,6 +21,7 @@ struct Answer<'a> {
     dim: Option<usize>,
     metric: &'static str,
     lower_is_better: bool,
+    device: DeviceInfo,
     embeddings: Described,
     search_type: &'static str,
     score: &'static str,
@@ -47,7 +48,7 @@ pub(crate) async fn search(args: SearchArgs, ui: &Ui) -> Result<Ending, Failure>
     let queries = queries(&args.queries)?;
     let filter = args.filter.as_ref().map(Filter::parse).transpose()?;
     let path = args.index.path()?;
-    let store = index_file::open(&path, args.index.engine()?, args.map).await?;
+    let store = index_file::open_on(&path, args.index.engine()?, args.map, &args.device, ui).await?;
     build::tune(&store, &args.tuning).await?;
     let chosen = Chosen::new(&args.embedding, ui).await?;
     let info = store.info()?;
@@ -62,7 +63,11 @@ pub(crate) async fn search(args: SearchArgs, ui: &Ui) -> Result<Ending, Failure>
         vectors.push(vector);
     }
     chosen.check_fit(&store, false, ui).await?;
+    let was = store.device();
     let found = answers(&store, vectors, filter, &args, ui).await?;
+    if store.device() != was {
+        index_file::warn_of_stand_in(&store, ui);
+    }
 
     let nothing = found.iter().all(Vec::is_empty);
     let lower_is_better = info.metric == Metric::L2.name() && !args.relevance;
@@ -73,6 +78,7 @@ pub(crate) async fn search(args: SearchArgs, ui: &Ui) -> Result<Ending, Failure>
         dim: info.dim,
         metric: info.metric,
         lower_is_better,
+        device: store.device(),
         embeddings: chosen.described(),
         search_type: if args.mmr { "mmr" } else { "similarity" },
         score: if args.relevance { "relevance" } else { "raw" },
