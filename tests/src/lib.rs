@@ -9,6 +9,8 @@ pub mod bench;
 pub mod compare;
 pub mod exchange;
 pub mod fixtures;
+#[cfg(feature = "gpu")]
+pub mod gpu;
 pub mod judge;
 pub mod model;
 pub mod npy;

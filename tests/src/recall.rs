@@ -170,6 +170,40 @@ impl Pack {
         Ok(all)
     }
 
+    /// Compares the answers to every query, one by one and in a batch, with every metric and filter, of two stores that builders make of the corpus: ids, order and the bits of
+    /// scores. Writes a line for each metric and filter.
+    ///
+    /// # Errors
+    /// What a store says, or if a line cannot be written.
+    pub async fn compare(
+        &self,
+        one: impl Fn() -> VectorStoreBuilder,
+        other: impl Fn() -> VectorStoreBuilder,
+        out: &mut dyn Write,
+    ) -> Result<Agreement, String> {
+        let mut all = Agreement::default();
+        for (metric, raw, truths) in &self.plain {
+            let (vectors, queries) = match raw {
+                true => (&self.raw_vectors, &self.raw_queries),
+                false => (&self.vectors, &self.queries),
+            };
+            let one = self.store(one().distance_strategy(*metric), vectors).await?;
+            let other = self.store(other().distance_strategy(*metric), vectors).await?;
+            let queries = rows_of(queries);
+            for truth in truths {
+                let answers =
+                    [answers(&one, &queries, truth).await?, answers(&other, &queries, truth).await?];
+                let same = answers[0].iter().zip(&answers[1]).filter(|(one, other)| one == other).count();
+                let of = answers[0].len().max(answers[1].len());
+                writeln!(out, "{}: {same} of {of} answers are the same", truth.name)
+                    .map_err(|error| error.to_string())?;
+                all.passed += same;
+                all.failed += of - same;
+            }
+        }
+        Ok(all)
+    }
+
     async fn check_metric(
         &self,
         engine: EngineKind,
@@ -237,6 +271,27 @@ impl Pack {
                 }) && close(hit.score.into(), score)
             })
     }
+}
+
+/// The answer to each query alone, then to each in a batch: ids and the bits of scores.
+async fn answers(
+    store: &VectorStore,
+    queries: &[Vec<f32>],
+    truth: &Truth,
+) -> Result<Vec<Vec<(Option<String>, u32)>>, String> {
+    let options = || {
+        let mut options = SearchOptions::new().k(K);
+        options.filter = truth.filter.clone();
+        options
+    };
+    let failed = |error: twindex::Error| error.to_string();
+    let mut found = Vec::new();
+    for query in queries {
+        found.push(store.similarity_search_with_score_by_vector(query, options()).await.map_err(failed)?);
+    }
+    found.extend(store.similarity_search_batch_by_vector(queries, options()).await.map_err(failed)?);
+    let bits = |hit: Hit| (hit.document.id.clone(), hit.score.to_bits());
+    Ok(found.into_iter().map(|hits| hits.into_iter().map(bits).collect()).collect())
 }
 
 #[cfg(test)]
