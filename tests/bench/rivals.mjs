@@ -206,6 +206,22 @@ function printTable() {
  */
 const ratiosOf = (ratio) => Object.fromEntries([...compared].map(([name, its]) => [name, Number(ratio(its).toPrecision(4))]));
 
+/**
+ * The two ratios that have a floor: to the fastest package in WebAssembly that promises the true neighbours, for a query, and to hnswlib-node's graph, until it can search. Null
+ * where there was none to compare with.
+ */
+function floors() {
+  const [best] = [...compared]
+    .filter(([name, its]) => its.kind === 'wasm' && its.exact && wrong[name] === undefined)
+    .sort(([, a], [, b]) => a.queryRatios[0] - b.queryRatios[0]);
+  const graph = compared.get('hnswlib-node HNSW');
+  const ofPlain = (/** @type {number[]} */ [ratio]) => Number(ratio.toPrecision(4));
+  return {
+    query_best_exact_wasm_to_twindex: best ? { rival: best[0], ratio: ofPlain(best[1].queryRatios), floor: 15 } : null,
+    build_hnswlib_node_to_twindex: graph ? { ratio: ofPlain(graph.builtRatios), floor: 50 } : null,
+  };
+}
+
 function printNames() {
   for (const [name, reason] of Object.entries(failed)) console.log(`not measured: ${name}: ${reason}`);
   for (const [name, reason] of Object.entries(NOT_COMPARED)) console.log(`not compared: ${name}: ${reason}`);
@@ -240,6 +256,7 @@ console.log(
     rows,
     dim,
     k: K,
+    ...floors(),
     query_rival_to_twindex: ratiosOf(({ queryRatios }) => queryRatios[0]),
     build_rival_to_twindex: ratiosOf(({ builtRatios }) => builtRatios[0]),
     query_rival_to_twindex_relaxed: ratiosOf(({ queryRatios }) => queryRatios[1]),
