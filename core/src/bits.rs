@@ -20,11 +20,11 @@
 use std::collections::TryReserveError;
 use std::ops::Range;
 
-use crate::kernel::ScanKernel;
+use crate::kernel::{ScanKernel, for_each_part};
 use crate::metric::{Metric, norm};
 use crate::quantize::longer;
 use crate::rows::{Positions, Rows};
-use crate::topk::Candidates;
+use crate::topk::lowest;
 
 /// Rows of a block: the codes of four dimensions of all of them are side by side.
 pub const ROWS: usize = 32;
@@ -232,18 +232,7 @@ impl BitCodes {
             .zip(factors[first * ROWS..].chunks_mut(ROWS))
             .zip(terms[first * ROWS..].chunks_mut(ROWS))
             .map(|((groups, factors), terms)| Part { groups, factors, terms });
-        #[cfg(target_family = "wasm")]
-        {
-            parts.enumerate().for_each(|(at, part)| coder.code_block((first + at) * ROWS, part, start, rows));
-        }
-        #[cfg(not(target_family = "wasm"))]
-        {
-            let parts: Vec<_> = parts.map(|part| std::sync::Mutex::new(Some(part))).collect();
-            kernel.spread(parts.len(), &|at| {
-                let part = parts[at].lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
-                part.into_iter().for_each(|part| coder.code_block((first + at) * ROWS, part, start, rows));
-            });
-        }
+        for_each_part(kernel, parts, &|at, part| coder.code_block((first + at) * ROWS, part, start, rows));
     }
 
     /// Forgets rows taken out.
@@ -450,12 +439,12 @@ impl BitSearch<'_> {
             let rows = self.codes.rows(start..start + best.len());
             self.kernel.bounds(&asked.query, rows, &mut bounds[..best.len() * ROWS], best);
         }
-        let first = choose(best.iter().copied().enumerate(), self.k);
+        let first = highest(best.iter().copied().enumerate(), self.k);
         let mut seeds = Vec::new();
         for at in first {
             self.visit(&asked, at, |position, bound| seeds.push((position, bound)));
         }
-        let seeds = choose(seeds.into_iter(), self.k);
+        let seeds = highest(seeds.into_iter(), self.k);
         let least = asked.reach(kth(&seeds)?);
         let mut found = Vec::new();
         for (at, &best) in best.iter().enumerate() {
@@ -490,10 +479,8 @@ impl BitSearch<'_> {
 }
 
 /// Those of the highest bounds: `count`, and more where the last are equal.
-fn choose(bounds: impl Iterator<Item = (usize, f32)>, count: usize) -> Vec<usize> {
-    let mut candidates = Candidates::new(count, |key| key);
-    bounds.for_each(|(at, bound)| candidates.push(-bound, at));
-    candidates.positions().collect()
+fn highest(bounds: impl Iterator<Item = (usize, f32)>, count: usize) -> Vec<usize> {
+    lowest(bounds.map(|(at, bound)| (at, -bound)), count)
 }
 
 /// A fixed rotation that spreads every vector over all dimensions.

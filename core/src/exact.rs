@@ -176,9 +176,23 @@ impl RowStats {
         }
     }
 
-    /// Forgets rows taken out.
-    pub fn remove(&mut self, positions: &Positions) {
+    /// The least and the greatest length of the rows that are left when some are taken out: what [`remove`](Self::remove) is to know. `rows` are all of them, still there; they are
+    /// measured again if one that goes may be the shortest or the longest.
+    #[must_use]
+    pub fn lengths_without(&self, rows: Rows<'_>, positions: &Positions) -> (f32, f32) {
+        let within = |length: f32| self.min_norm < length && length < self.max_norm;
+        if positions.iter().all(|position| within(norm(rows.row(position)))) {
+            return (self.min_norm, self.max_norm);
+        }
+        let left = (0..rows.len()).filter(|&position| !positions.contains(position));
+        left.map(|position| norm(rows.row(position)))
+            .fold((f32::INFINITY, 0.0), |(least, most), length| (length.min(least), length.max(most)))
+    }
+
+    /// Forgets rows taken out; `lengths` are those of the rows left.
+    pub fn remove(&mut self, positions: &Positions, lengths: (f32, f32)) {
         self.count -= positions.len();
+        (self.min_norm, self.max_norm) = lengths;
         self.codes.change(|codes| {
             codes.remove(positions);
             true
@@ -648,7 +662,6 @@ impl Within<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    #[cfg(not(target_family = "wasm"))]
     use crate::kernel::scalar::Portable;
     use crate::testkit::{Generator, OnCodes, brute_force};
 
@@ -807,6 +820,34 @@ mod tests {
     }
 
     #[test]
+    fn a_row_that_is_gone_stretches_no_bound() {
+        let (dim, count) = (32, 200);
+        let plain = Generator::new(4).floats(dim * count);
+        for metric in [Metric::L2, Metric::InnerProduct, Metric::Cosine] {
+            let mut expected = RowStats::new(metric);
+            expected.append(&Portable, Rows::new(&plain, dim).unwrap());
+            let mut data = plain.clone();
+            data.extend_from_slice(&[1e19; 32]);
+            data.extend_from_slice(&[1e-19; 32]);
+            let mut stats = RowStats::new(metric);
+            stats.append(&Portable, Rows::new(&data, dim).unwrap());
+            assert!(!stats.scan_is_safe(dim, 1.0), "{metric}");
+            for kept in [count + 1, count] {
+                let rows = Rows::new(&data, dim).unwrap();
+                let gone = Positions::try_filter(rows.len(), |p| Ok::<_, ()>(p >= kept)).unwrap();
+                let lengths = stats.lengths_without(rows, &gone);
+                remove_rows(&mut data, dim, &gone);
+                stats.remove(&gone, lengths);
+            }
+            assert_eq!((stats.min_norm(), stats.max_norm()), (expected.min_norm(), expected.max_norm()));
+            assert!(stats.scan_is_safe(dim, 1.0), "{metric}");
+            let all = Positions::try_filter(count, |_| Ok::<_, ()>(true)).unwrap();
+            let none = stats.lengths_without(Rows::new(&data, dim).unwrap(), &all);
+            assert_eq!(none, (f32::INFINITY, 0.0));
+        }
+    }
+
+    #[test]
     fn whatever_the_rows_and_whatever_happens_to_them_a_search_finds_what_the_portable_kernel_finds() {
         for seed in 0..12 {
             let mut random = Generator::new(1000 + seed);
@@ -833,8 +874,9 @@ mod tests {
                     let (of, width) = (2 + random.below(9), 1 + random.below(200));
                     let count = data.len() / dim;
                     let gone = Positions::try_filter(count, |p| Ok::<_, ()>(p / width % of == 0)).unwrap();
+                    let lengths = stats.lengths_without(Rows::new(&data, dim).unwrap(), &gone);
                     remove_rows(&mut data, dim, &gone);
-                    stats.remove(&gone);
+                    stats.remove(&gone, lengths);
                 }
                 let rows = Rows::new(&data, dim).unwrap();
                 let count = rows.len();

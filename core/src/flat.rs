@@ -191,9 +191,9 @@ impl VectorIndex for FlatIndex {
     }
 
     fn remove(&mut self, positions: &Positions) -> Result<()> {
-        let dim = self.dim;
+        let (dim, lengths) = (self.dim, self.stats.lengths_without(self.all(), positions));
         remove_rows(self.own()?, dim, positions);
-        self.stats.remove(positions);
+        self.stats.remove(positions, lengths);
         Ok(())
     }
 

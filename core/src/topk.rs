@@ -125,7 +125,7 @@ impl<W: Fn(f32) -> f32> Candidates<W> {
 }
 
 /// Those of the lowest keys: `count`, and more where the last are equal.
-#[cfg(feature = "halves")]
+#[cfg(any(feature = "approximate", feature = "halves"))]
 pub(crate) fn lowest(keys: impl Iterator<Item = (usize, f32)>, count: usize) -> Vec<usize> {
     let mut candidates = Candidates::new(count, |key| key);
     keys.for_each(|(at, key)| candidates.push(key, at));

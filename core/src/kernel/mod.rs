@@ -127,7 +127,7 @@ pub trait ScanKernel: Send + Sync + fmt::Debug {
 }
 
 /// Hands each part to a task, with its number, on the threads of a kernel.
-#[cfg(all(feature = "halves", not(target_family = "wasm")))]
+#[cfg(all(any(feature = "approximate", feature = "halves"), not(target_family = "wasm")))]
 pub(crate) fn for_each_part<T: Send>(
     kernel: &dyn ScanKernel,
     parts: impl Iterator<Item = T>,
@@ -140,7 +140,7 @@ pub(crate) fn for_each_part<T: Send>(
     });
 }
 
-#[cfg(all(feature = "halves", target_family = "wasm"))]
+#[cfg(all(any(feature = "approximate", feature = "halves"), target_family = "wasm"))]
 pub(crate) fn for_each_part<T>(_: &dyn ScanKernel, parts: impl Iterator<Item = T>, task: &dyn Fn(usize, T)) {
     parts.enumerate().for_each(|(at, part)| task(at, part));
 }

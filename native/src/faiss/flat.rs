@@ -231,8 +231,9 @@ impl VectorIndex for FaissFlat {
     }
 
     fn remove(&mut self, positions: &Positions) -> Result<()> {
+        let lengths = self.stats.lengths_without(self.all(), positions);
         self.raw.remove(&positions.to_bitmap())?;
-        self.stats.remove(positions);
+        self.stats.remove(positions, lengths);
         Ok(())
     }
 
