@@ -41,7 +41,7 @@ import { loadPackage } from '../js/lib/package.mjs';
  * @property {string} name
  * @property {'twindex' | 'wasm' | 'native' | 'javascript'} kind
  * @property {boolean} exact whether it promises the true neighbours
- * @property {boolean} [rounded] whether its scores are those of vectors that it has rounded
+ * @property {boolean} [rounded] whether its scores are rounded, or those of vectors that it has rounded, or none
  * @property {string[]} [flags] of the Node that it runs in
  * @property {(packageRoot: string) => Promise<Build>} load loads it, which is not timed; `packageRoot` is where twindex lies
  */
@@ -292,6 +292,33 @@ export const RIVALS = [
     },
   },
   {
+    name: 'pgvector in @electric-sql/pglite',
+    kind: 'wasm',
+    exact: true,
+    async load() {
+      const { PGlite } = await load('@electric-sql/pglite');
+      const { vector } = await load('@electric-sql/pglite-pgvector');
+      const db = await PGlite.create({ extensions: { vector } });
+      await db.exec('create extension vector');
+      return async (rows) => {
+        await db.exec(`create table rows(number int, vector vector(${rows.dim}))`);
+        const texts = split(rows).map((vector) => `[${vector.join()}]`);
+        for (let at = 0; at < texts.length; at += 1000) {
+          const part = texts.slice(at, at + 1000);
+          await db.query('insert into rows select number, text::vector from unnest($1::int[], $2::text[]) as part(number, text)', [
+            part.map((_, i) => at + i),
+            part,
+          ]);
+        }
+        return {
+          query: (vector) => `[${vector.join()}]`,
+          search: (query, k) => db.query('select number, vector <#> $1 as less from rows order by less limit $2', [query, k]),
+          hits: (found) => found.rows.map((/** @type {any} */ { number, less }) => ({ row: number, score: -less })),
+        };
+      };
+    },
+  },
+  {
     name: '@ruvector/wasm',
     kind: 'wasm',
     exact: true,
@@ -395,6 +422,78 @@ export const RIVALS = [
         index.setEfSearch(HNSW.ef);
         split(rows).forEach((vector, row) => index.addPoint(vector, row, false));
         return { search: (query, k) => index.searchKnn(query, k, undefined), hits: hnswlibHits };
+      };
+    },
+  },
+  {
+    name: 'voy-search',
+    kind: 'wasm',
+    exact: false,
+    // It gives the order, and no scores.
+    rounded: true,
+    async load() {
+      // Made for bundlers that know how to import a module of WebAssembly.
+      const glue = await load('voy-search/voy_search_bg.js');
+      const bytes = await readFile(fileURLToPath(import.meta.resolve('voy-search/voy_search_bg.wasm')));
+      const { instance } = await WebAssembly.instantiate(bytes, { './voy_search_bg.js': glue });
+      glue.__wbg_set_wasm(instance.exports);
+      return (rows) => {
+        const embeddings = split(rows).map((vector, row) => ({ id: `${row}`, title: '', url: '', embeddings: numbersOf(vector) }));
+        const index = new glue.Voy({ embeddings });
+        return {
+          search: (query, k) => index.search(query, k),
+          hits: ({ neighbors }) => neighbors.map((/** @type {any} */ { id }) => ({ row: Number(id), score: Number.NaN })),
+        };
+      };
+    },
+  },
+  {
+    name: 'edgevec HNSW',
+    kind: 'wasm',
+    exact: false,
+    async load() {
+      const { default: start, EdgeVec, EdgeVecConfig } = await load('edgevec/edgevec.js');
+      await start({ module_or_path: await readFile(fileURLToPath(import.meta.resolve('edgevec/edgevec_bg.wasm'))) });
+      return (rows) => {
+        const config = new EdgeVecConfig(rows.dim);
+        // Its other metrics give the farthest rows.
+        config.metric = 'l2';
+        config.m = HNSW.m;
+        config.m0 = 2 * HNSW.m;
+        config.ef_construction = HNSW.efConstruction;
+        config.ef_search = HNSW.ef;
+        const index = new EdgeVec(config);
+        const rowOf = new Map(split(rows).map((vector, row) => [index.insert(vector), row]));
+        return {
+          search: (query, k) => index.search(query, k),
+          hits: (found) => found.map((/** @type {any} */ { id, score }) => ({ row: rowOf.get(id), score: 1 - score / 2 })),
+        };
+      };
+    },
+  },
+  {
+    name: 'mememo',
+    kind: 'javascript',
+    exact: false,
+    // It keeps six decimals.
+    rounded: true,
+    async load() {
+      const { HNSW: Graph } = await load('mememo');
+      return async (rows) => {
+        const graph = new Graph({
+          distanceFunction: 'cosine-normalized',
+          m: HNSW.m,
+          efConstruction: HNSW.efConstruction,
+          useIndexedDB: false,
+          seed: SEED,
+        });
+        await graph.bulkInsert(rows.documents.map(({ id }) => id), split(rows).map(numbersOf));
+        return {
+          query: numbersOf,
+          search: (query, k) => graph.query(query, k, HNSW.ef),
+          hits: ({ keys, distances }) =>
+            keys.map((/** @type {string} */ key, /** @type {number} */ i) => ({ row: Number(key), score: 1 - distances[i] })),
+        };
       };
     },
   },

@@ -13,8 +13,4 @@ export const NOT_COMPARED = {
   vectra: 'a database on disk, which needs Node 22',
   '@babycommando/entity-db': 'a database in IndexedDB, which Node does not have',
   'client-vector-search': 'searches as MemoryVectorStore does, and installs a model runtime',
-  'voy-search': 'installs; this script cannot call it yet',
-  edgevec: 'installs; this script cannot call it yet',
-  mememo: 'installs; this script cannot call it yet',
-  '@electric-sql/pglite': 'installs; this script cannot call it yet',
 };

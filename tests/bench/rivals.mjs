@@ -248,7 +248,7 @@ await compareAll(chosen);
 
 console.log(`${data.source}, all of unit length; ${dim} numbers each; ${setting.queries} queries, k = ${K}; one thread each`);
 console.log(`Node ${process.versions.node}, ${cpus()[0]?.model ?? 'an unknown processor'}; graphs: ${JSON.stringify(HNSW)}`);
-printTable();
+if (compared.size > 0) printTable();
 printNames();
 if (faults.length > 0 || compared.size === 0) process.exitCode = 1;
 console.log(
