@@ -52,6 +52,39 @@ const CALLS = {
   'no queries': (store) => store.similaritySearchBatch([]),
   'a text': (store) => store.similaritySearchWithScore('soup', 30),
   'texts': (store) => store.similaritySearchBatch(['soup', 'fork', 'soup'], 30),
+  'the best for MMR': (store, [, , query]) => store.maxMarginalRelevanceSearchWithScoreByVector(query, { k: 9, fetchK: 100 }),
+  'MMR unless told': (store, [query]) => store.maxMarginalRelevanceSearchByVector(query),
+  'MMR of k alone': (store, [query]) => store.maxMarginalRelevanceSearchWithScoreByVector(query, 30),
+  'MMR among equals': (store, [query]) =>
+    store.maxMarginalRelevanceSearchWithScoreByVector(new Float64Array(query), { k: 40, fetchK: 400, lambda: 0.1 }),
+  'MMR with a filter': (store, [query]) =>
+    store.maxMarginalRelevanceSearchByVector(query, { lambda: 1, filter: { part: { $in: [2, 5] } } }),
+  'MMR with a filter function and a threshold': (store, [query]) =>
+    store.maxMarginalRelevanceSearchWithScoreByVector(query, {
+      k: 50,
+      fetchK: 60,
+      scoreThreshold: 0.5,
+      filter: ({ metadata }) => Number(metadata.i) % 2 === 1,
+    }),
+  'MMR of a text': (store) => store.maxMarginalRelevanceSearch('spoon', { k: 7, fetchK: 70, lambda: 0 }),
+  'relevances': (store) => store.similaritySearchWithRelevanceScores('soup', 30),
+  'relevances with a filter': (store) => store.similaritySearchWithRelevanceScores('fork', 20, { part: 1 }),
+  'relevances with a filter function and a threshold': (store) =>
+    store.similaritySearchWithRelevanceScores('fork', { k: 500, scoreThreshold: 0.5, filter: ({ metadata }) => metadata.part !== 0 }),
+  'a search by its type': (store) => store.search('soup', 'similarity', { k: 12, fetchK: 1, filter: { part: 4 } }),
+  'a search by relevance': (store) => store.search('soup', 'similarity_score_threshold', { scoreThreshold: -1e9, k: 12 }),
+  'a search by MMR': (store) => store.search('fork', 'mmr', { k: 12, fetchK: 200 }),
+  'a retriever': async (store) => (await store.asRetriever()).invoke('fork'),
+  'a retriever by MMR, and what its calls say instead': async (store) => {
+    const searchKwargs = { k: 12, fetchK: 100, lambda: 0.2, filter: { part: { $ne: 3 } } };
+    const retriever = await store.asRetriever({ searchType: 'mmr', searchKwargs });
+    searchKwargs.filter.part.$ne = 4;
+    return [
+      await retriever.invoke('fork'),
+      await retriever.invoke('soup', { k: 3, fetchK: undefined, filter: ({ metadata }) => metadata.part === 3 }),
+      await retriever.invoke('soup', { fetchK: null, filter: null, lambda: null }),
+    ];
+  },
   'documents of ids': (store) => store.getByIds(['d2999', 'd0', 'nowhere', 'd1500', 'd0']),
   'a vector': (store) => store.getVector('d1700'),
   'all vectors': (store) => store.getVectors(),
@@ -78,6 +111,28 @@ const WRONG = {
     store.similaritySearchByVector(new Float32Array(DIM), 3, /** @type {any} */ ({ i: { $near: 1 } })),
   'an unknown option': (store) =>
     store.similaritySearchByVector(new Float32Array(DIM), /** @type {any} */ ({ many: 3 })),
+  'an unknown option of MMR': (store) =>
+    store.maxMarginalRelevanceSearchByVector(new Float32Array(DIM), /** @type {any} */ ({ many: 3 })),
+  'no candidates asked for': (store) => store.maxMarginalRelevanceSearchByVector(new Float32Array(DIM), { fetchK: 0 }),
+  'no candidates but a number': (store) =>
+    store.maxMarginalRelevanceSearchByVector(new Float32Array(DIM), { fetchK: 0.5, lambda: 2 }),
+  'a balance that is none': (store) => store.maxMarginalRelevanceSearch('x', { lambda: NaN }),
+  'a short vector for MMR': (store) => store.maxMarginalRelevanceSearchByVector([1, 2]),
+  'MMR of no text': (store) => store.maxMarginalRelevanceSearch(/** @type {any} */ (7)),
+  'MMR with a recall': (store) => store.maxMarginalRelevanceSearch('x', /** @type {any} */ ({ recall: 0.9 })),
+  'two filters': (store) =>
+    store.similaritySearchWithRelevanceScores('x', { filter: { part: 1 } }, { part: 2 }),
+  'an unknown type of search': (store) => store.search('x', /** @type {any} */ ('best')),
+  'options that cannot be read': (store) =>
+    store.search('x', 'mmr', {
+      get k() {
+        throw new Error('not for you');
+      },
+    }),
+  'a retriever without its threshold': (store) => store.asRetriever({ searchType: 'similarity_score_threshold' }),
+  'a retriever of something': (store) => store.asRetriever(/** @type {any} */ (0)),
+  'a retriever asked with an unknown option': async (store) =>
+    (await store.asRetriever()).invoke('x', /** @type {any} */ ({ recalled: 1 })),
   'an unknown id': (store) => store.getVector('nowhere'),
   'ids that are none': (store) => store.getByIds(/** @type {any} */ (7)),
   'a loss in no encoding': (store) => store.vectorLoss(/** @type {any} */ ('f8')),
@@ -186,25 +241,77 @@ test('a query is embedded once for all workers, and its error is the very one', 
   };
   const store = await VectorStore.fromTexts(['a', 'b', 'c', 'd'], {}, counting, { workers: 3 });
   await store.similaritySearch('soup', 2);
-  await store.similaritySearch('soup', 2);
+  await store.maxMarginalRelevanceSearch('soup');
   await assert.rejects(store.similaritySearch('bad', 2), isError('embeddings_custom', { cause: reason }));
-  assert.deepEqual(asked, ['soup', 'soup', 'bad']);
+  await assert.rejects(store.search('bad', 'mmr'), isError('embeddings_custom', { cause: reason }));
+  assert.deepEqual(asked, ['soup', 'soup', 'bad', 'bad']);
 });
 
 test('a filter function sees every document once, and its error is the very one', async () => {
   const store = await storeOf(worker, 100, { workers: 3 });
   /** @type {string[]} */
   const seen = [];
+  const all = idsOf(numbered(100).documents).toSorted();
   await store.similaritySearchByVector([0, 1], 3, ({ id }) => seen.push(id) > 0);
-  assert.deepEqual(seen.toSorted(), idsOf(numbered(100).documents).toSorted());
+  assert.deepEqual(seen.splice(0).toSorted(), all);
+  await store.maxMarginalRelevanceSearchByVector([0, 1], { filter: ({ id }) => seen.push(id) > 0 });
+  assert.deepEqual(seen.toSorted(), all);
   const reason = new Error('no opinion');
   const filter = () => {
     throw reason;
   };
-  await assert.rejects(
+  for (const search of [
     store.similaritySearchByVector([0, 1], 3, filter),
-    isError('callable_filter_raised', { cause: reason }),
-  );
+    store.maxMarginalRelevanceSearchByVector([0, 1], { filter }),
+    (await store.asRetriever({ searchKwargs: { filter } })).invoke('x'),
+  ]) {
+    await assert.rejects(search, isError('callable_filter_raised', { cause: reason }));
+  }
+});
+
+test('a relevance function and warnings are those of one worker', async () => {
+  /** @type {unknown[]} */
+  const warnings = [];
+  const reason = new Error('no opinion');
+  const answers = [];
+  for (const workers of [1, 3]) {
+    const seen = /** @type {unknown[]} */ ([]);
+    const store = await storeOf(worker, 9, {
+      workers,
+      relevanceScoreFn: (score) => {
+        if (score > 60) throw reason;
+        return 1 - Math.fround(score) / 7;
+      },
+      onWarning: (warning) => void seen.push(warning),
+    });
+    const few = await store.similaritySearchWithRelevanceScores('x', 8);
+    const none = await store.search('x', 'similarity_score_threshold', { scoreThreshold: 2 });
+    await assert.rejects(
+      store.similaritySearchWithRelevanceScores('x', 9),
+      isError('relevance_score_fn_raised', { cause: reason }),
+    );
+    await assert.rejects(
+      store.similaritySearchWithRelevanceScores('x', { k: 0, scoreThreshold: 1 }),
+      isError('k_not_positive'),
+    );
+    answers.push({ few, none });
+    warnings.push(seen);
+  }
+  assert.deepEqual(answers[1], answers[0]);
+  assert.equal(answers[0].few.length, 8);
+  assert.deepEqual(warnings[1], warnings[0]);
+  assert.equal(/** @type {any} */ (warnings[0]).length, 3);
+});
+
+test('what a search that chooses is given is taken in when it is called', async () => {
+  const store = await storeOf(worker, 50, { workers: 2 });
+  const [query, options] = [new Float32Array([3, 1]), { k: 2, fetchK: 3, filter: { number: { $gte: 20 } } }];
+  const expected = await store.maxMarginalRelevanceSearchByVector(query, structuredClone(options));
+  const found = store.maxMarginalRelevanceSearchByVector(query, options);
+  query.fill(NaN);
+  Object.assign(options, { k: 0, fetchK: 1 });
+  options.filter.number.$gte = 99;
+  assert.deepEqual(await found, expected);
 });
 
 /** What such a store does not do. @type {Record<string, (store: Store) => Promise<unknown>>} */
@@ -216,10 +323,6 @@ const REFUSED = {
   upsertVectors: (store) => store.upsertVectors([[1, 2]], [{ pageContent: 'x', id: 'd0' }]),
   delete: (store) => store.delete({ ids: ['d0'] }),
   setSearchParameter: (store) => store.setSearchParameter('nprobe', 1),
-  search: (store) => store.search('x', 'mmr'),
-  asRetriever: (store) => store.asRetriever(),
-  maxMarginalRelevanceSearchByVector: (store) => store.maxMarginalRelevanceSearchByVector([0, 1]),
-  similaritySearchWithRelevanceScores: (store) => store.similaritySearchWithRelevanceScores('x'),
 };
 
 test('what several workers cannot do is refused by name, and changes nothing', async () => {

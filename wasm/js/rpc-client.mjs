@@ -3,7 +3,17 @@
 // settles promises.
 import { VectorStoreError } from './error.mjs';
 import { describe, isDetached } from './glue-support.mjs';
-import { isResponse, lift, ownBytes, pack, packError, seal, takenBytes, unpackError } from './rpc-values.mjs';
+import {
+  isResponse,
+  lift,
+  ownBytes,
+  pack,
+  packError,
+  seal,
+  takenBytes,
+  unpack,
+  unpackError,
+} from './rpc-values.mjs';
 
 /** @typedef {import('./rpc-values.mjs').Kind} Kind */
 /** @typedef {import('./rpc-values.mjs').Packed} Packed */
@@ -132,7 +142,7 @@ export class Connection {
         done: () => this.#wait(-1),
         cancel: (reason) => this.#post(() => ({ type: 'cancel', call: id, reason: call.keep(reason) })),
       });
-      const lifted = call.lift();
+      const lifted = readable(() => call.lift());
       call.throwIfAborted();
       /** @type {ArrayBuffer[]} */
       const transfer = [];
@@ -248,6 +258,39 @@ export class Connection {
 const invalid = (message, cause) => new VectorStoreError(message, 'invalid_argument', { cause });
 
 /**
+ * @template T
+ * @param {() => T} read
+ * @returns {T}
+ */
+function readable(read) {
+  try {
+    return read();
+  } catch (cause) {
+    throw invalid(`an argument cannot be read: ${describe(cause)}`, cause);
+  }
+}
+
+/**
+ * Arguments as they are now, for a call that uses them later too. Signals stay what they are.
+ *
+ * @template {unknown[]} T
+ * @param {T} args
+ * @param {(asked: Function) => object} [functionOf] What a function becomes; itself unless told.
+ * @returns {T}
+ */
+export function taken(args, functionOf = (asked) => asked) {
+  /** @type {object[]} */
+  const kept = [];
+  /** @param {object} value @returns {Kind | undefined} */
+  const represent = (value) => {
+    const stays = typeof value === 'function' ? functionOf(value) : isSignal(value) ? value : undefined;
+    return stays && { kind: 'function', id: kept.push(stays) - 1 };
+  };
+  const packed = readable(() => pack(args, represent, true));
+  return /** @type {T} */ (unpack(packed, (standIn) => kept[/** @type {any} */ (standIn).id]));
+}
+
+/**
  * @param {object} value
  * @returns {value is AbortSignal}
  */
@@ -317,12 +360,8 @@ class Call {
 
   /** The arguments, with the functions and signals taken out. */
   lift() {
-    try {
-      const { value, standIns } = lift(this.#request.args, this.represent);
-      return { value: /** @type {unknown[]} */ (value), standIns };
-    } catch (cause) {
-      throw invalid(`an argument cannot be read: ${describe(cause)}`, cause);
-    }
+    const { value, standIns } = lift(this.#request.args, this.represent);
+    return { value: /** @type {unknown[]} */ (value), standIns };
   }
 
   /** @param {object} value @returns {Kind | undefined} */

@@ -1,6 +1,7 @@
 // @ts-check
 // The worker's end: has the stores, and makes the calls that the calling thread posts.
 import { HostCall } from './rpc-call.mjs';
+import { STEPS } from './rpc-slice.mjs';
 import { Turns } from './rpc-turns.mjs';
 import { packError, unpack } from './rpc-values.mjs';
 
@@ -77,7 +78,7 @@ export class Host {
       for (const context of used) context.calls++;
       const value = await (method === 'init'
         ? this.#load(given)
-        : call.run(this.#ready, async () => real[method](...given)));
+        : call.run(this.#ready, async () => (STEPS[method] ? STEPS[method](real, ...given) : real[method](...given))));
       ended = this.#made(method, value, context) ?? { value };
     } catch (thrown) {
       ended = { error: packError(thrown, (original) => call.originalOf(original)) };

@@ -2,12 +2,16 @@
 // A store in several workers: each has a slice of the documents, one after another in the order of the whole.
 // It takes the calls of a store as a worker does, and makes one answer of the slices' answers.
 import { VectorStoreError } from './error.mjs';
+import { taken } from './rpc-client.mjs';
 
 /** @typedef {import('./index.js').Document} Document */
+/** @typedef {import('./index.js').MmrOptions} MmrOptions */
+/** @typedef {import('./index.js').RetrieverOptions} RetrieverOptions */
 /** @typedef {import('./index.js').StoreInfo} StoreInfo */
 /** @typedef {import('./rpc-client.mjs').Connection} Connection */
 /** @typedef {import('./rpc-client.mjs').Functions} Functions */
 /** @typedef {import('./rpc-client.mjs').Request} Request */
+/** @typedef {import('./rpc-slice.mjs').Found} Found */
 /** @typedef {[Document, number]} Hit */
 
 /**
@@ -22,12 +26,32 @@ import { VectorStoreError } from './error.mjs';
  * @typedef {object} Cut
  * @property {(count: number) => Connection[]} others Gives so many workers beside the one that has the whole.
  * @property {number} workers How many there are to be.
- * @property {unknown} embeddings
- * @property {AbortSignal | null | undefined} signal
+ * @property {any} embeddings
+ * @property {import('./index.js').StoreOptions & import('./index.js').Cancellable} options What the whole was made with.
  */
 
-/** How many documents a search gives unless told, as in the core. */
+/**
+ * A search that chooses among the best: its arguments, the retriever's options if one makes it, and what
+ * remembers the caller's functions' answers.
+ *
+ * @typedef {{ args: unknown[], retriever: RetrieverOptions | undefined, once: Memory }} Asked
+ */
+
+/**
+ * What all slices are made with.
+ *
+ * @typedef {{ embeddings: any, settings: import('./index.js').StoreOptions }} Kind
+ */
+
+/** How many documents a search gives unless told, and how many MMR chooses from, as in the core. */
 const DEFAULT_K = 4;
+const DEFAULT_FETCH_K = 20;
+
+/** The target of calls of the store itself. */
+export const WHOLE = 0;
+
+/** @type {Found} */
+const NOTHING = { documents: [], vectors: [] };
 
 /** The search with scores, which say how hits of several slices go together, of each that gives fewer. */
 const SCORED = new Map([
@@ -37,15 +61,15 @@ const SCORED = new Map([
 
 export class Slices {
   #slices;
-  #lowerIsBetter;
+  #kind;
 
   /**
    * @param {Slice[]} slices
-   * @param {boolean} lowerIsBetter Whether the better scores are the lower ones.
+   * @param {Kind} kind
    */
-  constructor(slices, lowerIsBetter) {
+  constructor(slices, kind) {
     this.#slices = slices;
-    this.#lowerIsBetter = lowerIsBetter;
+    this.#kind = kind;
   }
 
   /**
@@ -55,10 +79,12 @@ export class Slices {
    * @param {Slice} whole
    * @param {Cut} cut
    */
-  static async of(whole, { others, workers, embeddings, signal }) {
+  static async of(whole, { others, workers, embeddings, options }) {
+    const { signal, onWarning, relevanceScoreFn } = options;
     const slices = [whole];
     try {
-      const { kind, distanceStrategy, count } = /** @type {StoreInfo} */ (await ask(whole, 'info'));
+      const info = /** @type {StoreInfo} */ (await ask(whole, 'info'));
+      const { kind, distanceStrategy, normalizeL2, count } = info;
       if (kind !== 'Flat') throw unsupported(`an index of kind ${kind} cannot be held in several workers`);
       const ids = /** @type {string[]} */ (await ask(whole, 'ids'));
       const connections = others(Math.max(1, Math.min(workers, count)) - 1);
@@ -75,7 +101,9 @@ export class Slices {
         await ask(whole, 'delete', [{ ids: ids.slice(starts[1]) }]);
       }
       signal?.throwIfAborted();
-      return new Slices(slices, distanceStrategy === 'EUCLIDEAN_DISTANCE');
+      const dim = info.dim ?? undefined;
+      const settings = { distanceStrategy, normalizeL2, dim, relevanceScoreFn, onWarning };
+      return new Slices(slices, { embeddings, settings });
     } catch (error) {
       for (const { connection, target } of slices) connection.release(target);
       throw error;
@@ -103,6 +131,19 @@ export class Slices {
           this.#best([hits, ...rest.map((answers) => answers[query])], args[1]),
         );
       }
+      case 'similaritySearchWithRelevanceScores':
+      case 'maxMarginalRelevanceSearch':
+      case 'maxMarginalRelevanceSearchByVector':
+      case 'maxMarginalRelevanceSearchWithScoreByVector':
+      case 'search':
+        return this.#choose(request);
+      case 'asRetriever': {
+        const [retriever] = taken([args[0] ?? {}]);
+        await this.#searchFew(request, NOTHING, { retriever });
+        return retriever;
+      }
+      case 'invoke':
+        return this.#choose(request, /** @type {any} */ (request.target));
       case 'getByIds': {
         const ids = [.../** @type {Iterable<string>} */ (isIterable(args[0]) ? args[0] : [])];
         const found = /** @type {Document[][]} */ (await this.#each(request)).flat();
@@ -127,7 +168,7 @@ export class Slices {
       case 'toLangChain':
         return this.#ofWhole(request);
       default:
-        throw unsupported(`${method}: a store in several workers is for plain searches, and does not change`);
+        throw unsupported(`${method}: a store in several workers does not change`);
     }
   }
 
@@ -135,9 +176,14 @@ export class Slices {
     for (const { connection, target } of this.#slices) connection.release(target);
   }
 
-  /** @param {object} object */
-  adopt(object) {
-    for (const { connection, target } of this.#slices) connection.adopt(object, target);
+  /**
+   * @param {object} object
+   * @param {unknown} target
+   */
+  adopt(object, target) {
+    // A retriever is its options, which go by themselves.
+    if (target !== WHOLE) return;
+    for (const { connection, target: slice } of this.#slices) connection.adopt(object, slice);
   }
 
   /** @param {object} object */
@@ -149,10 +195,10 @@ export class Slices {
    * Makes a call of every slice. The caller's functions that belong to the store are asked once for all.
    *
    * @param {Request} request
+   * @param {Memory} [once]
    * @returns {Promise<any[]>}
    */
-  #each(request) {
-    const once = memory();
+  #each(request, once = memory()) {
     return Promise.all(
       this.#slices.map(({ connection, target, functions }) => {
         const known = [new Map([...functions].map(([id, asked]) => [id, once(asked)]))];
@@ -171,6 +217,69 @@ export class Slices {
   }
 
   /**
+   * A search that does more with the best than to give them: it is made again among them alone, which brings
+   * them together in the first worker.
+   *
+   * @param {Request} request
+   * @param {RetrieverOptions} [retriever]
+   */
+  async #choose(request, retriever) {
+    const once = memory();
+    const [args, own] = taken([request.args, retriever]);
+    const asked = { args, retriever: own, once };
+    const call = { ...request, args };
+    let found;
+    try {
+      found = await this.#candidates(call, asked);
+    } catch (reason) {
+      // What is wrong with the call is said first, in words for that call.
+      await this.#searchFew(call, NOTHING, asked, () => {});
+      throw reason;
+    }
+    // A predicate has accepted all of these.
+    const [passed, passing] = taken([args, own], () => ({}));
+    return this.#searchFew(call, found, { args: passed, retriever: passing, once });
+  }
+
+  /**
+   * The best for a search, as many as it chooses from.
+   *
+   * @param {Request} request
+   * @param {Asked} asked
+   * @returns {Promise<Found>}
+   */
+  async #candidates(request, { args, retriever, once }) {
+    const { method } = request;
+    const { k, ...options } = wanted(method, args, retriever);
+    const search = method.includes('ByVector') ? 'similaritySearchVectorWithScore' : 'similaritySearchWithScore';
+    const lists = /** @type {{ hits: Hit[], vectors: Float32Array[] }[]} */ (
+      await this.#each({ ...request, method: 'candidates', args: [search, args[0], { k, ...options }] }, once)
+    );
+    const vectors = new Map(lists.flatMap((list) => list.hits.map(([{ id }], i) => [id, list.vectors[i]])));
+    const documents = this.#best(lists.map(({ hits }) => hits), k).map(([document]) => document);
+    return { documents, vectors: documents.map(({ id }) => /** @type {Float32Array} */ (vectors.get(id))) };
+  }
+
+  /**
+   * Makes a search among a few documents alone.
+   *
+   * @param {Request} request
+   * @param {Found} found
+   * @param {Partial<Asked>} asked
+   * @param {import('./index.js').StoreOptions['onWarning']} [onWarning]
+   */
+  #searchFew(request, found, { args, retriever, once = memory() }, onWarning = this.#kind.settings.onWarning) {
+    const { embeddings, settings } = this.#kind;
+    const asking = embeddings && { ...embeddings, embedQuery: once(embeddings.embedQuery) };
+    return this.#slices[0].connection.call({
+      ...request,
+      target: 0,
+      method: 'searchFew',
+      args: [{ ...settings, onWarning }, asking, found, retriever, args && request.method, ...(args ?? [])],
+    });
+  }
+
+  /**
    * The best of several lists: by score, equal scores in the order of the slices, NaN last, as in the core.
    *
    * @param {Hit[][]} lists
@@ -178,8 +287,9 @@ export class Slices {
    */
   #best(lists, given) {
     const k = Number((typeof given === 'object' ? given?.k : given) ?? DEFAULT_K);
+    const lowerIsBetter = this.#kind.settings.distanceStrategy === 'EUCLIDEAN_DISTANCE';
     const key = (/** @type {Hit} */ [, score]) =>
-      Number.isNaN(score) ? Infinity : this.#lowerIsBetter ? score : -score;
+      Number.isNaN(score) ? Infinity : lowerIsBetter ? score : -score;
     // Infinity less itself is no number, and would be no order.
     const compare = (/** @type {Hit} */ a, /** @type {Hit} */ b) =>
       key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0;
@@ -281,7 +391,34 @@ async function opened(connection, bytes, embeddings, signal) {
   return { connection, target: await connection.call({ method: 'deserialize', args, functions }), functions };
 }
 
-/** Makes functions that ask another, once for each of the things that it is asked about. */
+/**
+ * Which documents a search by choice chooses from.
+ *
+ * @param {string} method
+ * @param {any[]} args
+ * @param {any} retriever
+ * @returns {import('./index.js').SearchOptions}
+ */
+function wanted(method, args, retriever) {
+  const last = args[method === 'search' ? 2 : 1];
+  const own = Object.entries(typeof last === 'object' ? (last ?? {}) : { k: last });
+  // Null takes away what a retriever was made with, undefined does not.
+  const options = { ...retriever?.searchKwargs, ...Object.fromEntries(own.filter(([, value]) => value !== undefined)) };
+  const type = method === 'search' ? args[1] : (retriever?.searchType ?? (method.startsWith('max') ? 'mmr' : undefined));
+  const { k, fetchK, filter, recall, signal } = options;
+  return {
+    k: type === 'mmr' ? (fetchK ?? DEFAULT_FETCH_K) : (k ?? DEFAULT_K),
+    filter: filter ?? (method === 'similaritySearchWithRelevanceScores' ? args[2] : undefined),
+    recall,
+    signal,
+  };
+}
+
+/**
+ * Makes functions that ask another, once for each of the things that it is asked about.
+ *
+ * @typedef {ReturnType<typeof memory>} Memory
+ */
 function memory() {
   /** @type {Map<Function, Map<string, Promise<unknown>>>} */
   const answers = new Map();

@@ -3,7 +3,7 @@
 import { VectorStoreError } from './error.mjs';
 import { describe, isPlainObject, warn } from './glue-support.mjs';
 import { Connection } from './rpc-client.mjs';
-import { Slices } from './rpc-slices.mjs';
+import { Slices, WHOLE } from './rpc-slices.mjs';
 import { isResponse } from './rpc-values.mjs';
 
 /** @typedef {import('./rpc-client.mjs').Functions} Functions */
@@ -216,9 +216,9 @@ export function classOver(shared) {
       if (workers === 1) return new VectorStore(TOKEN, connection, target, functions);
       const slices = await Slices.of(
         { connection, target, functions },
-        { others: (count) => shared.others(count), workers, embeddings, signal: signalOf(options) },
+        { others: (count) => shared.others(count), workers, embeddings, options: /** @type {any} */ (given[embeddingsAt + 1]) },
       );
-      return new VectorStore(TOKEN, slices, 0, functions);
+      return new VectorStore(TOKEN, slices, WHOLE, functions);
     }
 
     /** @param {unknown[]} args */

@@ -91,11 +91,11 @@ export interface WorkersOptions {
    * In how many workers the store is held, each with a slice of its documents: from 1 to 256, and 1 unless
    * told. Searches then use as many cores, and give the same hits, scores and order.
    *
-   * Such a store is for searching. It answers `similaritySearch`, those of its kind with a vector, with scores
-   * and in a batch, and whatever reads: `getByIds`, `ids`, `getVectors`, `serialize`, `save` and so on. All that
-   * would change it is refused with `unsupported_by_index`, and so are maximal marginal relevance, relevance
-   * scores, `search` and retrievers, and an index that is not flat. The bytes of `info` are
-   * those of the slices together.
+   * Such a store is for searching: it answers every search, of retrievers too, and whatever reads: `getByIds`,
+   * `ids`, `getVectors`, `serialize`, `save` and so on. All that would change it is refused with
+   * `unsupported_by_index`, and so is an index that is not flat. The bytes of `info` are those of the slices
+   * together. A search by maximal marginal relevance or relevance takes the best of all slices, and chooses
+   * among them in the first worker.
    *
    * The store is whole in the first worker while it is made, saved or serialized: that worker needs memory for
    * twice the store then. Workers beside the first are started as the package starts its own, or from the URL
