@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 import { parse, write } from './lib/json.mjs';
 import { readFolder } from './lib/oracle.mjs';
-import { loadPackage } from './lib/package.mjs';
+import { inWorkers, loadPackage } from './lib/package.mjs';
 import { runAll, runCase } from './lib/runner.mjs';
 
 /** @typedef {import('./lib/oracle.mjs').Case} Case */
@@ -20,8 +20,9 @@ function cases(name) {
 
 const twindex = await loadPackage();
 const worker = await loadPackage(undefined, 'worker');
+const entries = { twindex, 'twindex/worker': worker, 'twindex/worker, in two workers': inWorkers(worker, 2) };
 
-for (const [name, entry] of Object.entries({ twindex, 'twindex/worker': worker })) {
+for (const [name, entry] of Object.entries(entries)) {
   test(`every case passes on ${name}, judged by what the native runner judges it by`, async () => {
     /** @type {string[]} */
     const report = [];

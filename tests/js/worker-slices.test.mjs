@@ -2,13 +2,14 @@
 /** Stores in several workers, in Node: they answer as one in one worker does, which the other tests are of. */
 
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
-import { embeddings, errorOf, idsOf, isError, numbered, storeOf, worker } from './worker/twindex.mjs';
+import { embeddings, errorOf, idsOf, isError, numbered, project, storeOf, worker } from './worker/twindex.mjs';
 
 /** @typedef {import('../../wasm/js/worker.js').VectorStore} Store */
 
@@ -175,6 +176,234 @@ for (const options of /** @type {const} */ ([
   });
 }
 
+/** Changes, one after another; each answers, or is refused. @type {[string, (store: Store, others: Store[]) => Promise<unknown>][]} */
+const CHANGES = [
+  ['vectors', (store) => store.addVectors(few(5), documentsOf('v', 5))],
+  ['flat vectors, taken', (store) => store.addVectors(Float32Array.from(few(4).flat()), documentsOf('w', 4), { dim: DIM, transfer: true })],
+  ['texts', (store) => store.addTexts(['soup', 'fork'], { part: 1 }, { ids: ['t1', 't2'], batchSize: 1 })],
+  ['documents', (store) => store.addDocuments(documentsOf('x', 30))],
+  ['nothing', (store) => store.addDocuments([])],
+  ['an id that is there, in the first slice', (store) => store.addDocuments([...documentsOf('y', 2), ...documentsOf('d', 1)])],
+  ['ids that are there, here and there', (store) => store.addVectors(few(4), documentsOf('q', 4), { ids: ['n', 'd2999', 't1', 'd7'] })],
+  ['an id twice', (store) => store.addDocuments([...documentsOf('y', 2), ...documentsOf('y', 1)])],
+  ['a short vector', (store) => store.addVectors([[1, 2]], documentsOf('y', 1))],
+  ['no number', (store) => store.addVectors([few(1)[0], few(1)[0].map(() => NaN)], documentsOf('y', 2))],
+  ['too few vectors', (store) => store.addVectors(few(1), documentsOf('y', 2))],
+  ['metadata that is none', (store) => store.addDocuments([{ pageContent: 'y', metadata: { when: new Date() } }])],
+  ['an unknown option', (store) => store.addVectors(few(1), documentsOf('y', 1), /** @type {any} */ ({ many: 1 }))],
+  ['some that are there and some that are not', (store) =>
+    store.upsert([...documentsOf('d', 3), ...documentsOf('z', 2), { pageContent: 'new', id: 'd2999' }, { pageContent: 'newer', id: 'x29' }])],
+  ['vectors in their place', (store) => store.upsertVectors(few(3), documentsOf('d', 3))],
+  ['vectors that are too short in their place', (store) => store.upsertVectors([[1]], documentsOf('d', 1))],
+  ['ids', (store) => store.delete({ ids: ['d10', 'd1500', 'x3', 'd10', 'd2000'] })],
+  ['an unknown id', (store) => store.delete({ ids: ['d11', 'nowhere', 'd2001', 'never', 'nowhere'] })],
+  ['an unknown id, passed over', (store) => store.delete({ ids: ['d11', 'nowhere'], ignoreUnknown: true })],
+  ['no ids', (store) => store.delete({ ids: [] })],
+  ['ids that are none', (store) => store.delete(/** @type {any} */ ({ ids: 7 }))],
+  ['neither ids nor a filter', (store) => store.delete(/** @type {any} */ ({}))],
+  ['ids and a filter', (store) => store.delete(/** @type {any} */ ({ ids: ['d12'], filter: { part: 1 } }))],
+  ['a filter', (store) => store.delete({ filter: { part: 2, i: { $lt: 2_500 } } })],
+  ['a filter that is none', (store) => store.delete({ filter: /** @type {any} */ ({ part: { $near: 1 } }) })],
+  ['a predicate', (store) => store.delete({ filter: ({ metadata }) => Number(metadata.i) % 5 === 1 })],
+  ['a predicate that throws at the last', (store) =>
+    store.delete({
+      filter: ({ id }) => {
+        if (id === 'x29') throw new Error('not this one');
+        return true;
+      },
+    })],
+  ['a retriever', async (store) => (await store.asRetriever()).addDocuments(documentsOf('r', 2))],
+  ['another store', async (store, [one]) => store.mergeFrom(one)],
+  ['another store, again', async (store, [one]) => store.mergeFrom(one)],
+  ['a store in several workers', async (store, [, sliced]) => store.mergeFrom(sliced)],
+  ['an empty store', async (store) => store.mergeFrom(await VectorStore.create(null, await settingsOf(store)))],
+  ['a store of another kind', async (store) => {
+    const { distanceStrategy, normalizeL2 } = await settingsOf(store);
+    return store.mergeFrom(await VectorStore.create(null, { distanceStrategy, normalizeL2: !normalizeL2 }));
+  }],
+  ['itself', (store) => store.mergeFrom(store)],
+  ['a search parameter', (store) => store.setSearchParameter('nprobe', 3)],
+  ['everything', (store) => store.delete({ filter: {} })],
+  ['a vector of another length, to none', (store) => store.addVectors([[1, 2]], documentsOf('y', 1))],
+  ['documents, to none', (store) => store.addDocuments(documentsOf('y', 3))],
+];
+
+/** @param {number} count */
+const few = (count) => Array.from({ length: count }, (_, row) => Array.from({ length: DIM }, (_, i) => ((row * 7 + i) % 11) - 4));
+
+/** @param {string} letter @param {number} count */
+const documentsOf = (letter, count) =>
+  Array.from({ length: count }, (_, i) => ({ pageContent: `${letter} ${i}`, id: `${letter}${i}`, metadata: { part: i % 7, [letter]: i } }));
+
+/** @param {Store} store */
+async function settingsOf(store) {
+  const { distanceStrategy, normalizeL2 } = await store.info();
+  return { distanceStrategy, normalizeL2 };
+}
+
+/** @param {Promise<unknown>} call */
+const outcomeOf = (call) =>
+  call.then(
+    (value) => ({ value }),
+    ({ code, message }) => ({ code, message }),
+  );
+
+for (const options of /** @type {const} */ ([
+  { distanceStrategy: 'COSINE' },
+  { distanceStrategy: 'EUCLIDEAN_DISTANCE', normalizeL2: true },
+])) {
+  describe(`${JSON.stringify(options)}: three workers change as one`, () => {
+    const { vectors, documents, queries } = rows();
+    const byLetters = {
+      embedDocuments: (/** @type {string[]} */ texts) => texts.map((text) => queries[text.length % queries.length]),
+      embedQuery: (/** @type {string} */ text) => queries[text.length % queries.length],
+    };
+    /** @type {Store[]} */
+    let stores;
+    /** @type {Store[]} */
+    let others;
+    before(async () => {
+      stores = await Promise.all(
+        [1, 3].map((workers) => VectorStore.fromVectors(vectors, documents, byLetters, { dim: DIM, workers, ...options })),
+      );
+      others = await Promise.all(
+        [1, 2].map((workers) => VectorStore.fromVectors(few(9), documentsOf(`m${workers}`, 9), null, { workers, ...options })),
+      );
+    });
+    for (const [what, change] of CHANGES) {
+      test(what, async () => {
+        const [one, three] = await Promise.all(stores.map((store) => outcomeOf(change(store, others))));
+        assert.deepEqual(three, one);
+        const [bytes, same] = await Promise.all(stores.map((store) => store.serialize()));
+        assert.deepEqual(same, bytes);
+        const [hits, found] = await Promise.all(stores.map((store) => store.similaritySearchWithScore('soup', 40)));
+        assert.deepEqual(found, hits);
+      });
+    }
+  });
+}
+
+test('a store in one worker takes in one in several', async () => {
+  const [store, sliced] = [await VectorStore.create(), await storeOf(worker, 10, { workers: 3 })];
+  await store.mergeFrom(sliced);
+  assert.deepEqual(await store.serialize(), await sliced.serialize());
+  await assert.rejects(store.mergeFrom(sliced), isError('id_already_exists'));
+  sliced.free();
+  await assert.rejects(store.mergeFrom(sliced), isError('store_freed'));
+  await assert.rejects(sliced.mergeFrom(store), isError('store_freed'));
+});
+
+test('a store of smaller vectors takes new ones as they are, and is written as it was', async () => {
+  const bytes = await (await storeOf(worker, 9)).serialize({ vectors: 'i8' });
+  const [one, many] = await Promise.all([1, 3].map((workers) => VectorStore.deserialize(bytes, null, { workers })));
+  for (const store of [one, many]) await store.addVectors([[Math.PI, Math.E]], [{ pageContent: 'x', id: 'x' }]);
+  for (const options of [undefined, {}, { vectors: undefined }, /** @type {const} */ ({ vectors: 'f32' })]) {
+    assert.deepEqual(await many.serialize(options), await one.serialize(options));
+  }
+  assert.deepEqual(await many.getVectors(), await one.getVectors());
+  await assert.rejects(many.serialize(/** @type {any} */ ([1])), isError('invalid_argument'));
+});
+
+test('answers are of the store as the calls before have left it', async () => {
+  const store = await VectorStore.create(null, { workers: 2 });
+  const flat = new Float32Array([1, 2, 3, 4]);
+  const calls = [
+    store.count(),
+    store.addVectors([[0, 1]], [{ pageContent: '', id: 'a' }]),
+    store.addVectors(flat, [{ pageContent: '', id: 'b' }, { pageContent: '', id: 'c' }]),
+    store.count(),
+    store.delete({ ids: ['a'] }),
+    store.delete({ filter: ({ id }) => id === 'b' }),
+    store.ids(),
+    store.upsertVectors([[7, 7]], [{ pageContent: '', id: 'c' }]),
+    store.getVectors(),
+    store.delete({ ids: ['c'] }),
+    store.count(),
+  ];
+  flat.fill(9);
+  assert.deepEqual(await Promise.all(calls), [
+    0, ['a'], ['b', 'c'], 3, 1, 1, ['c'], ['c'], new Float32Array([7, 7]), 1, 0,
+  ]);
+});
+
+test('a model may ask and change the store that it embeds for; the search is of one state of it', async () => {
+  const store = await VectorStore.fromVectors([[0, 1], [0, 2], [0, 3]], documentsOf('d', 3), {
+    embedDocuments: async (texts) => {
+      assert.equal(await store.count(), 4);
+      return texts.map(() => [0, 5]);
+    },
+    embedQuery: async () => {
+      await store.upsertVectors([[0, 9]], documentsOf('d', 1));
+      await store.addVectors([[0, 4]], documentsOf('e', 1));
+      return [0, 0];
+    },
+  }, { workers: 3 });
+  let asked = 0;
+  const found = await store.similaritySearch('x', 9, () => ++asked > 0);
+  assert.deepEqual([idsOf(found), asked], [['d1', 'd2', 'e0', 'd0'], 4]);
+  assert.equal((await store.addTexts(['y'])).length, 1);
+});
+
+test('two that come first at once, with vectors of two lengths: one is refused', async () => {
+  const embedded = { ...embeddings, embedDocuments: async (/** @type {string[]} */ texts) => texts.map((text) => [...text].map(Number)) };
+  const store = await VectorStore.create(embedded, { workers: 2 });
+  const [first, second] = [store.addTexts(['12']), store.addTexts(['123'])];
+  await first;
+  await assert.rejects(second, isError('dimension_mismatch', { message: /vector 0 has 3 numbers/ }));
+  assert.equal(await store.count(), 1);
+});
+
+test('a signal ends an embedding, and nothing is added', async () => {
+  const controller = new AbortController();
+  const embedDocuments = () => (controller.abort('enough'), new Promise(() => {}));
+  const store = await VectorStore.create({ ...embeddings, embedDocuments }, { workers: 2 });
+  assert.equal(await errorOf(store.addTexts(['a'], null, { signal: controller.signal })), 'enough');
+  assert.equal(await store.count(), 0);
+});
+
+test('what is added goes to all workers, in slices that are few, and what is forgotten is given back', () => {
+  const program = `
+    import { Worker } from 'node:worker_threads';
+    import { VectorStore } from 'twindex/worker';
+    const made = new Map();
+    const held = new Set();
+    let gone = 0;
+    const { postMessage } = Worker.prototype;
+    Worker.prototype.postMessage = function (message, transfer) {
+      if (message.method === 'filled') made.set(this, (made.get(this) ?? 0) + 1);
+      if (message.type === 'release') gone++;
+      return postMessage.call(this, message, transfer);
+    };
+    let store = await VectorStore.create(null, { workers: 3 });
+    for (let i = 0; i < 60; i++) await store.addVectors(new Float32Array(100).fill(i), Array.from({ length: 50 }, () => ({ pageContent: '' })), { dim: 2 });
+    const counts = [...made.values()].sort();
+    console.log(counts.length, counts[0] >= 15, await store.count());
+    const numbers = await store.getVectors();
+    console.log(numbers.every((number, i) => i === 0 || numbers[i - 1] <= number), 60 - gone <= 20);
+    const vectors = Array.from({ length: 30 }, (_, i) => [i, i]);
+    const documents = vectors.map((_, i) => ({ pageContent: '', id: \`u\${i}\` }));
+    await store.delete({ filter: {} });
+    for (let i = 0; i < 40; i++) await store.upsertVectors(vectors, documents);
+    const slices = 101 - gone;
+    console.log(slices <= 3, await store.count());
+    store = undefined;
+    const before = gone;
+    while (gone < before + slices) {
+      gc();
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+    console.log('given back');`;
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['--expose-gc', '--input-type=module', '-e', program], {
+    cwd: project,
+    encoding: 'utf8',
+  });
+  assert.deepEqual({ status, stderr, lines: stdout.trim().split('\n') }, {
+    status: 0,
+    stderr: '',
+    lines: ['3 true 3000', 'true true', 'true 30', 'given back'],
+  });
+});
+
 test('every way to a store takes workers', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'twindex-slices-'));
   t.after(() => rm(directory, { recursive: true }));
@@ -314,40 +543,11 @@ test('what a search that chooses is given is taken in when it is called', async 
   assert.deepEqual(await found, expected);
 });
 
-/** What such a store does not do. @type {Record<string, (store: Store) => Promise<unknown>>} */
-const REFUSED = {
-  addTexts: (store) => store.addTexts(['x']),
-  addDocuments: (store) => store.addDocuments([{ pageContent: 'x' }]),
-  addVectors: (store) => store.addVectors([[1, 2]], [{ pageContent: 'x' }]),
-  upsert: (store) => store.upsert([{ pageContent: 'x', id: 'd0' }]),
-  upsertVectors: (store) => store.upsertVectors([[1, 2]], [{ pageContent: 'x', id: 'd0' }]),
-  delete: (store) => store.delete({ ids: ['d0'] }),
-  setSearchParameter: (store) => store.setSearchParameter('nprobe', 1),
-};
-
-test('what several workers cannot do is refused by name, and changes nothing', async () => {
-  const store = await storeOf(worker, 10, { workers: 2 });
-  const bytes = await store.serialize();
-  for (const [method, call] of Object.entries(REFUSED)) {
-    await assert.rejects(call(store), isError('unsupported_by_index', { message: new RegExp(`^${method}: `) }));
-  }
-  await assert.rejects(store.mergeFrom(await storeOf(worker, 1)), isError('invalid_argument'));
-  assert.deepEqual(await store.serialize(), bytes);
-});
-
 test('an index that is not flat is refused', async () => {
   const files = Object.fromEntries(['index.faiss', 'index.pkl'].map((name) => [name, readFileSync(new URL(name, IVF))]));
   const [one, many] = [1, 2].map((workers) => VectorStore.fromLangChain(files, null, { workers }));
   assert.match((await (await one).info()).kind, /IVF/);
   await assert.rejects(many, isError('unsupported_by_index', { message: /IVF/ }));
-});
-
-test('a store in one worker takes in the bytes of one in several', async () => {
-  const store = await VectorStore.create();
-  const sliced = await storeOf(worker, 10, { workers: 3 });
-  await assert.rejects(store.mergeFrom(sliced), isError('invalid_argument', { message: /serialize/ }));
-  await store.mergeFrom(await VectorStore.deserialize(await sliced.serialize()));
-  assert.equal(await store.count(), 10);
 });
 
 test('workers is a whole number from 1', async () => {

@@ -271,20 +271,19 @@ function readable(read) {
 }
 
 /**
- * Arguments as they are now, for a call that uses them later too. Signals stay what they are.
+ * Arguments as they are now, for a call that uses them later. Functions and signals stay what they are.
  *
  * @template {unknown[]} T
  * @param {T} args
- * @param {(asked: Function) => object} [functionOf] What a function becomes; itself unless told.
  * @returns {T}
  */
-export function taken(args, functionOf = (asked) => asked) {
+export function taken(args) {
   /** @type {object[]} */
   const kept = [];
   /** @param {object} value @returns {Kind | undefined} */
   const represent = (value) => {
-    const stays = typeof value === 'function' ? functionOf(value) : isSignal(value) ? value : undefined;
-    return stays && { kind: 'function', id: kept.push(stays) - 1 };
+    if (typeof value !== 'function' && !isSignal(value)) return undefined;
+    return { kind: 'function', id: kept.push(value) - 1 };
   };
   const packed = readable(() => pack(args, represent, true));
   return /** @type {T} */ (unpack(packed, (standIn) => kept[/** @type {any} */ (standIn).id]));

@@ -76,9 +76,9 @@ export class Host {
       );
       used = call.contexts;
       for (const context of used) context.calls++;
-      const value = await (method === 'init'
-        ? this.#load(given)
-        : call.run(this.#ready, async () => (STEPS[method] ? STEPS[method](real, ...given) : real[method](...given))));
+      const step = STEPS[method];
+      const work = async () => (step ? step(real, ...given) : real[method](...given));
+      const value = await (method === 'init' ? this.#load(given) : call.run(this.#ready, work));
       ended = this.#made(method, value, context) ?? { value };
     } catch (thrown) {
       ended = { error: packError(thrown, (original) => call.originalOf(original)) };

@@ -209,14 +209,14 @@ export function classOver(shared) {
       const connection = shared.connection();
       const given = [...args];
       const embeddings = (given[embeddingsAt] = methodsOf(args[embeddingsAt]));
-      given[embeddingsAt + 1] = withWarnings(options);
+      const stated = (given[embeddingsAt + 1] = withWarnings(options));
       /** @type {Functions} */
       const functions = new Map();
       const target = await connection.call({ method, args: given, functions, take });
       if (workers === 1) return new VectorStore(TOKEN, connection, target, functions);
       const slices = await Slices.of(
         { connection, target, functions },
-        { others: (count) => shared.others(count), workers, embeddings, options: /** @type {any} */ (given[embeddingsAt + 1]) },
+        { others: (count) => shared.others(count), workers, embeddings, options: /** @type {any} */ (stated) },
       );
       return new VectorStore(TOKEN, slices, WHOLE, functions);
     }
@@ -385,7 +385,7 @@ export function classOver(shared) {
         typeof other === 'object' &&
         other !== null &&
         #target in other &&
-        other.#connection === this.#connection
+        canReach(this.#connection, other.#connection)
       )) {
         throw new VectorStoreError(
           `other: expected ${expectedOf(other)}, got ${describe(other)}`,
@@ -393,9 +393,27 @@ export function classOver(shared) {
         );
       }
       if (other.#freed) throw freed();
-      const represent = (/** @type {object} */ value) =>
-        value === other ? { kind: /** @type {const} */ ('store'), handle: other.#target } : undefined;
-      await this.#change('mergeFrom', [other], { represent });
+      if (this.#connection instanceof Slices) {
+        if (this.#freed) throw freed();
+        return this.#connection.merge(this, other === this ? undefined : other.#bytes());
+      }
+      const merge = (/** @type {number} */ handle) => {
+        const represent = (/** @type {object} */ value) =>
+          value === other ? { kind: /** @type {const} */ ('store'), handle } : undefined;
+        return this.#change('mergeFrom', [other], { represent });
+      };
+      if (other.#connection instanceof Slices) return other.#connection.withWhole(other, merge);
+      await merge(other.#target);
+    }
+
+    /**
+     * What another worker makes the store of, in one piece or several.
+     *
+     * @returns {Promise<Uint8Array[]>}
+     */
+    async #bytes() {
+      if (this.#connection instanceof Slices) return this.#call('bytes', []);
+      return [await this.#call('serialize', [{ vectors: 'f32' }])];
     }
 
     /** @param {unknown[]} args */
@@ -524,6 +542,14 @@ function byName(files) {
     return files;
   }
 }
+
+/**
+ * Whether a store can take in another: of the same worker, or by bytes where one is in several.
+ *
+ * @param {Connection | Slices} here
+ * @param {Connection | Slices} there
+ */
+const canReach = (here, there) => here === there || here instanceof Slices || there instanceof Slices;
 
 /** @param {any} other */
 function expectedOf(other) {

@@ -88,18 +88,25 @@ export interface TransferOptions {
 /** For calls that make a store. */
 export interface WorkersOptions {
   /**
-   * In how many workers the store is held, each with a slice of its documents: from 1 to 256, and 1 unless
-   * told. Searches then use as many cores, and give the same hits, scores and order.
+   * In how many workers the store is held, each with slices of its documents: from 1 to 256, and 1 unless
+   * told. Searches then use as many cores, and give the same hits, scores and order. Such a store has all
+   * methods, and the same errors. What differs:
    *
-   * Such a store is for searching: it answers every search, of retrievers too, and whatever reads: `getByIds`,
-   * `ids`, `getVectors`, `serialize`, `save` and so on. All that would change it is refused with
-   * `unsupported_by_index`, and so is an index that is not flat. The bytes of `info` are those of the slices
-   * together. A search by maximal marginal relevance or relevance takes the best of all slices, and chooses
-   * among them in the first worker.
+   * - Its index is flat: any other is refused with `unsupported_by_index`.
+   * - A filter function sees the documents of all slices at once, in no order, and an equal query of a batch is
+   *   embedded once.
+   * - The bytes of `info` are those of the slices together.
+   * - A search by maximal marginal relevance, by relevance or of a retriever takes the best of all slices, and
+   *   chooses among them in the first worker.
+   * - `mergeFrom` takes stores in one worker and in several, and so does that of a store in one.
    *
-   * The store is whole in the first worker while it is made, saved or serialized: that worker needs memory for
-   * twice the store then. Workers beside the first are started as the package starts its own, or from the URL
-   * that `init` was given; a running worker that it was given is the first only.
+   * Documents that are added are made ready in the worker of the last ones, or in one that has far fewer; each
+   * call is still all or nothing. So a store that is made by `create` and filled by several calls is never
+   * whole anywhere, and may be larger than the 4 GiB of one worker. It is whole in the first worker while it
+   * is made by any other method, and during `save`, `serialize`, `vectorLoss`, `toLangChain` and where a store
+   * in one worker takes it in by `mergeFrom`: that worker needs memory for twice the store then. Workers beside
+   * the first are started as the package starts its own, or from the URL that `init` was given; a running
+   * worker that it was given is the first only.
    */
   workers?: number | undefined;
 }

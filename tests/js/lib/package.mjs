@@ -115,3 +115,23 @@ export async function loadPackage(path, entry) {
   const { load } = await import(pathToFileURL(importer).href);
   return { ...(await load(entry === undefined ? name : `${name}/${entry}`)), packageRoot };
 }
+
+/** Where the options are of the calls that make a store. */
+const OPTIONS = { create: 1, fromTexts: 3, fromDocuments: 2, fromVectors: 3, deserialize: 2, fromLangChain: 2, load: 2 };
+
+/**
+ * `twindex/worker`, with every store that it makes in several workers.
+ *
+ * @template {Twindex} T
+ * @param {T} worker
+ * @param {number} workers
+ * @returns {T}
+ */
+export function inWorkers(worker, workers) {
+  const VectorStore = /** @type {any} */ (worker.VectorStore);
+  const makes = Object.entries(OPTIONS).map(([method, at]) => [
+    method,
+    (/** @type {any[]} */ ...args) => VectorStore[method](...Object.assign([], args, { [at]: { ...args[at], workers } })),
+  ]);
+  return { ...worker, VectorStore: Object.assign(Object.create(VectorStore), Object.fromEntries(makes)) };
+}
