@@ -68,6 +68,7 @@ for (const name of /** @type {const} */ (['chromium', 'firefox'])) {
         ['d5', 'd50000', 'd99999'],
       );
       assert.deepEqual(main.asked, main.filtered);
+      assert.deepEqual([main.deleted, main.count, main.changed[0][0]], [3, 99_998, ['new', 0]]);
       assert.equal(detached, true);
       for (const [what, milliseconds] of Object.entries(outcome.gaps)) {
         t.diagnostic(`${name}: ${what}: the page stood still for at most ${milliseconds} ms`);

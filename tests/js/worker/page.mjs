@@ -86,6 +86,17 @@ const parts = {
             }),
           ),
         ),
+        mmr: scores(
+          await gap('MMR', () =>
+            store.maxMarginalRelevanceSearchWithScoreByVector(queries[2], { k: 5, fetchK: 50 }),
+          ),
+        ),
+        upserted: await gap('upsert', () =>
+          store.upsertVectors([queries[2], queries[0]], [documents[5], { pageContent: 'new', id: 'new' }]),
+        ),
+        deleted: await gap('delete', () => store.delete({ filter: { i: { $in: [7, 70_000, 99_999] } } })),
+        changed: (await gap('search again', () => store.similaritySearchBatch(queries, 3))).map(scores),
+        count: await store.count(),
         bytes: (await gap('serialize', () => store.serialize())).length,
       };
       if (name !== 'main') answers.detached = given.vectors.length === 0;
