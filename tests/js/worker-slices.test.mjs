@@ -201,6 +201,12 @@ const CHANGES = [
   ['no ids', (store) => store.delete({ ids: [] })],
   ['ids that are none', (store) => store.delete(/** @type {any} */ ({ ids: 7 }))],
   ['neither ids nor a filter', (store) => store.delete(/** @type {any} */ ({}))],
+  ['ids that cannot be read', (store) =>
+    store.delete({
+      get ids() {
+        return assert.fail('not for you');
+      },
+    })],
   ['ids and a filter', (store) => store.delete(/** @type {any} */ ({ ids: ['d12'], filter: { part: 1 } }))],
   ['a filter', (store) => store.delete({ filter: { part: 2, i: { $lt: 2_500 } } })],
   ['a filter that is none', (store) => store.delete({ filter: /** @type {any} */ ({ part: { $near: 1 } }) })],

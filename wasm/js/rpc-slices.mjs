@@ -5,6 +5,7 @@
 // What is posted to all slices at once finds them all in the same state: messages to a worker keep their
 // order. So calls that read need not wait for each other. One that changes makes ready what may fail in a
 // store of its own, and goes in alone; those that are made meanwhile wait for it.
+import { VectorStoreError } from './error.mjs';
 import { isPlainObject } from './glue-support.mjs';
 import { SCORED, best, unfiltered, wanted } from './rpc-best.mjs';
 import { taken } from './rpc-client.mjs';
@@ -243,9 +244,12 @@ export class Slices {
       case 'vectorLoss':
       case 'toLangChain':
         return this.#ofWhole(request);
-      default:
-        // What every slice says alike: where it came from, that it has no search parameters.
+      case 'importReport':
+      case 'setSearchParameter':
+        // The first says where the store came from, and all alike that they have no parameters.
         return this.#slices[0].connection.call({ ...request, target: this.#slices[0].target });
+      default:
+        throw new VectorStoreError(`${method}: not of a store in several workers`, 'unsupported_by_index');
     }
   }
 
@@ -564,7 +568,6 @@ export class Slices {
    * @returns {Promise<number>} How many documents were deleted.
    */
   #delete(request) {
-    const { ids, filter } = /** @type {any} */ (request.args[0] ?? {});
     return this.#alone(async () => {
       // What is wrong is said by a store that has nothing. Whether ids are known is not for it to say.
       const wrong = await this.#callFew(request, NOTHING, { args: request.args, once: memory() }).then(
@@ -572,6 +575,7 @@ export class Slices {
         (error) => error,
       );
       if (wrong && wrong.code !== 'unknown_id') throw wrong;
+      const { ids, filter } = /** @type {any} */ (request.args[0]);
       const doomed = ids
         ? await this.#known(ids)
         : await this.#each({ ...request, method: 'accepted', args: [filter] });
