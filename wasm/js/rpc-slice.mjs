@@ -67,7 +67,7 @@ const idsOf = (documents) => documents.map(({ id }) => id);
  *
  * @param {StoreClass} VectorStore
  * @param {StoreOptions} settings The other store's.
- * @param {Embeddings} embeddings
+ * @param {Embeddings | null | undefined} embeddings
  * @param {Found} found
  * @param {RetrieverOptions | undefined} retriever
  * @param {string} method Empty to see only whether there can be such a store and retriever.
@@ -76,7 +76,7 @@ const idsOf = (documents) => documents.map(({ id }) => id);
 async function callFew(VectorStore, settings, embeddings, { documents, vectors }, retriever, method, ...args) {
   // The vectors are scaled already, and would change if they were scaled again: only the query is.
   const scales = settings.normalizeL2 && documents.length > 0;
-  const few = await VectorStore.create(scales ? scaling(embeddings) : embeddings, {
+  const few = await VectorStore.create(scales && embeddings ? scaling(embeddings) : embeddings, {
     ...settings,
     normalizeL2: settings.normalizeL2 && !scales,
   });
