@@ -93,7 +93,7 @@ export interface WorkersOptions {
    * methods, and the same errors. What differs:
    *
    * - Its index is flat: any other is refused with `unsupported_by_index`.
-   * - A filter function sees the documents of all slices at once, in no order, and an equal query of a batch is
+   * - A filter function sees the documents of all slices at once, in no order. Equal queries of a batch are
    *   embedded once.
    * - The bytes of `info` are those of the slices together.
    * - A search by maximal marginal relevance, by relevance or of a retriever takes the best of all slices, and
@@ -196,8 +196,8 @@ export class VectorStore {
   ): Promise<string[]>;
 
   /**
-   * Adds everything another store of the same worker has. A store of another thread comes over by
-   * `await VectorStore.deserialize(await other.serialize())`.
+   * Adds everything another store has, of the same worker or of several. A store of another thread comes over
+   * by `await VectorStore.deserialize(await other.serialize())`.
    */
   mergeFrom(other: VectorStore): Promise<void>;
 }
