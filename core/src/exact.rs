@@ -16,7 +16,7 @@ use crate::halves::HalfSearch;
 use crate::kernel::{ScanKernel, gamma};
 use crate::metric::{Metric, norm};
 use crate::quantize::{Codes, LEAST_QUERY_NORM, Scan};
-use crate::rows::{Positions, Rows, remove_rows};
+use crate::rows::{Positions, Rows};
 use crate::topk::{Candidates, Neighbor, key, sort_and_cut};
 
 /// Rows per kernel call: the scores fit in the first-level cache.
@@ -176,23 +176,11 @@ impl RowStats {
         }
     }
 
-    /// The least and the greatest length of the rows that are left when some are taken out: what [`remove`](Self::remove) is to know. `rows` are all of them, still there; they are
-    /// measured again if one that goes may be the shortest or the longest.
-    #[must_use]
-    pub fn lengths_without(&self, rows: Rows<'_>, positions: &Positions) -> (f32, f32) {
-        let within = |length: f32| self.min_norm < length && length < self.max_norm;
-        if positions.iter().all(|position| within(norm(rows.row(position)))) {
-            return (self.min_norm, self.max_norm);
-        }
-        let left = (0..rows.len()).filter(|&position| !positions.contains(position));
-        left.map(|position| norm(rows.row(position)))
-            .fold((f32::INFINITY, 0.0), |(least, most), length| (length.min(least), length.max(most)))
-    }
-
-    /// Forgets rows taken out; `lengths` are those of the rows left.
-    pub fn remove(&mut self, positions: &Positions, lengths: (f32, f32)) {
-        self.count -= positions.len();
-        (self.min_norm, self.max_norm) = lengths;
+    /// Forgets rows taken out. `left` are the others, which are measured again: none stretches a bound that is gone.
+    pub fn remove(&mut self, positions: &Positions, left: Rows<'_>) {
+        (self.count, self.min_norm, self.max_norm) = (0, f32::INFINITY, 0.0);
+        self.norms.clear();
+        left.iter().for_each(|row| self.push(norm(row)));
         self.codes.change(|codes| {
             codes.remove(positions);
             true
@@ -202,9 +190,6 @@ impl RowStats {
             bits.remove(positions);
             true
         });
-        if self.metric == Metric::Cosine {
-            remove_rows(&mut self.norms, 1, positions);
-        }
     }
 
     /// An upper bound of the lengths of all rows.
@@ -663,6 +648,7 @@ impl Within<'_> {
 mod tests {
     use super::*;
     use crate::kernel::scalar::Portable;
+    use crate::rows::remove_rows;
     use crate::testkit::{Generator, OnCodes, brute_force};
 
     #[test]
@@ -833,17 +819,12 @@ mod tests {
             stats.append(&Portable, Rows::new(&data, dim).unwrap());
             assert!(!stats.scan_is_safe(dim, 1.0), "{metric}");
             for kept in [count + 1, count] {
-                let rows = Rows::new(&data, dim).unwrap();
-                let gone = Positions::try_filter(rows.len(), |p| Ok::<_, ()>(p >= kept)).unwrap();
-                let lengths = stats.lengths_without(rows, &gone);
+                let gone = Positions::try_filter(data.len() / dim, |p| Ok::<_, ()>(p >= kept)).unwrap();
                 remove_rows(&mut data, dim, &gone);
-                stats.remove(&gone, lengths);
+                stats.remove(&gone, Rows::new(&data, dim).unwrap());
             }
             assert_eq!((stats.min_norm(), stats.max_norm()), (expected.min_norm(), expected.max_norm()));
             assert!(stats.scan_is_safe(dim, 1.0), "{metric}");
-            let all = Positions::try_filter(count, |_| Ok::<_, ()>(true)).unwrap();
-            let none = stats.lengths_without(Rows::new(&data, dim).unwrap(), &all);
-            assert_eq!(none, (f32::INFINITY, 0.0));
         }
     }
 
@@ -874,9 +855,8 @@ mod tests {
                     let (of, width) = (2 + random.below(9), 1 + random.below(200));
                     let count = data.len() / dim;
                     let gone = Positions::try_filter(count, |p| Ok::<_, ()>(p / width % of == 0)).unwrap();
-                    let lengths = stats.lengths_without(Rows::new(&data, dim).unwrap(), &gone);
                     remove_rows(&mut data, dim, &gone);
-                    stats.remove(&gone, lengths);
+                    stats.remove(&gone, Rows::new(&data, dim).unwrap());
                 }
                 let rows = Rows::new(&data, dim).unwrap();
                 let count = rows.len();

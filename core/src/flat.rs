@@ -18,6 +18,17 @@ enum Storage {
     Shared(Arc<dyn SharedRows>),
 }
 
+impl Storage {
+    fn rows(&self, dim: usize) -> Rows<'_> {
+        let data = match self {
+            Storage::Owned(data) => data,
+            Storage::Shared(shared) => shared.data(),
+        };
+        let Ok(rows) = Rows::new(data, dim) else { unreachable!("rows were checked when they came in") };
+        rows
+    }
+}
+
 /// Rows that somebody else holds, such as a mapped file.
 pub trait SharedRows: Send + Sync + std::fmt::Debug {
     /// The numbers, row after row; the same every time.
@@ -97,12 +108,7 @@ impl FlatIndex {
     }
 
     fn all(&self) -> Rows<'_> {
-        let data = match &self.storage {
-            Storage::Owned(data) => data,
-            Storage::Shared(shared) => shared.data(),
-        };
-        let Ok(rows) = Rows::new(data, self.dim) else { unreachable!("rows were checked when they came in") };
-        rows
+        self.storage.rows(self.dim)
     }
 
     fn own(&mut self) -> Result<&mut Vec<f32>> {
@@ -191,9 +197,9 @@ impl VectorIndex for FlatIndex {
     }
 
     fn remove(&mut self, positions: &Positions) -> Result<()> {
-        let (dim, lengths) = (self.dim, self.stats.lengths_without(self.all(), positions));
+        let dim = self.dim;
         remove_rows(self.own()?, dim, positions);
-        self.stats.remove(positions, lengths);
+        self.stats.remove(positions, self.storage.rows(dim));
         Ok(())
     }
 

@@ -71,8 +71,7 @@ impl FaissFlat {
     }
 
     pub(super) fn all(&self) -> Rows<'_> {
-        let data = self.raw.flat_rows().expect("made as a flat index");
-        Rows::new(data, self.raw.dim()).expect("FAISS keeps whole rows")
+        rows_of(&self.raw)
     }
 
     fn scan(&self, query: &[f32], k: usize, among: Option<&Positions>) -> Vec<Neighbor> {
@@ -167,6 +166,11 @@ impl FaissFlat {
     }
 }
 
+fn rows_of(raw: &RawIndex) -> Rows<'_> {
+    let data = raw.flat_rows().expect("made as a flat index");
+    Rows::new(data, raw.dim()).expect("FAISS keeps whole rows")
+}
+
 impl VectorIndex for FaissFlat {
     fn metric(&self) -> Metric {
         self.metric
@@ -231,9 +235,8 @@ impl VectorIndex for FaissFlat {
     }
 
     fn remove(&mut self, positions: &Positions) -> Result<()> {
-        let lengths = self.stats.lengths_without(self.all(), positions);
         self.raw.remove(&positions.to_bitmap())?;
-        self.stats.remove(positions, lengths);
+        self.stats.remove(positions, rows_of(&self.raw));
         Ok(())
     }
 
