@@ -1,13 +1,14 @@
 // @ts-check
 /**
- * How the cost of a search grows with the number of vectors: `node cost.mjs DIR [OUT] [--bench PROGRAM] [--most ROWS]`.
+ * How the cost of a search grows with the number of vectors: `node cost.mjs DIR [OUT] [--bench PROGRAM] [--most ROWS] [--only KEY]...`.
  *
  * DIR is a folder laid out like `data/wordnet`. Each way of searching is measured by itself, in a process of its own, at each number of rows: natively by `bench --cost`, in WebAssembly
- * by `wasm/bench/cost.mjs`. Writes `COST.md`, `cost.svg` and `cost.json` to OUT, this folder unless told. `scripts/cost.sh` builds what it needs and runs it.
+ * by `wasm/bench/cost.mjs`. Writes `COST.md`, `cost.svg` and `cost.json` to OUT, this folder unless told; with `--only` the other ways keep what `cost.json` has there. `scripts/cost.sh` builds what it needs
+ * and runs it.
  */
 
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,17 +17,17 @@ import { parseArgs } from 'node:util';
 import { plot } from './plot.mjs';
 
 /** @typedef {{ rows: number, build_ms: number, query_ms: number, query_least_ms: number, bytes: number | null, recall: number | null }} Cost */
-/** @typedef {{ key: string, name: string, side: 'native' | 'wasm', mode: string, most?: number }} Way */
+/** @typedef {{ key: string, name: string, side: 'native' | 'wasm', mode: string }} Way */
 /** @typedef {Way & { costs: Cost[] }} Measured */
 
 const SIZES = [1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000];
 
-/** A graph of more rows takes the better part of an hour to build. @type {Way[]} */
+/** @type {Way[]} */
 const WAYS = [
   { key: 'exact', name: 'Twindex, exact', side: 'native', mode: 'exact' },
   { key: 'approximate', name: 'Twindex, recall 0.99', side: 'native', mode: 'approximate' },
   { key: 'faiss-flat', name: 'FAISS Flat', side: 'native', mode: 'faiss-flat' },
-  { key: 'faiss-hnsw', name: 'FAISS HNSW32', side: 'native', mode: 'faiss-hnsw', most: 100_000 },
+  { key: 'faiss-hnsw', name: 'FAISS HNSW32', side: 'native', mode: 'faiss-hnsw' },
   { key: 'read-codes', name: 'reading 8-bit codes', side: 'native', mode: 'read-codes' },
   { key: 'read-vectors', name: 'reading vectors', side: 'native', mode: 'read-vectors' },
   { key: 'wasm-exact', name: 'Twindex in WebAssembly, exact', side: 'wasm', mode: 'exact' },
@@ -35,10 +36,13 @@ const WAYS = [
   { key: 'wasm-read-vectors', name: 'reading vectors in WebAssembly', side: 'wasm', mode: 'read-vectors' },
 ];
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { bench: { type: 'string' }, most: { type: 'string' } } });
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { bench: { type: 'string' }, most: { type: 'string' }, only: { type: 'string', multiple: true } },
+});
 const [folder, out = fileURLToPath(new URL('.', import.meta.url))] = positionals;
-if (folder === undefined) {
-  console.error('usage: node cost.mjs DIR [OUT] [--bench PROGRAM] [--most ROWS]');
+if (folder === undefined || !(values.only ?? []).every((key) => WAYS.some((way) => way.key === key))) {
+  console.error(`usage: node cost.mjs DIR [OUT] [--bench PROGRAM] [--most ROWS] [--only KEY]...; keys: ${WAYS.map(({ key }) => key).join(', ')}`);
   process.exit(2);
 }
 const program = values.bench ?? fileURLToPath(new URL('../../target/release/bench', import.meta.url));
@@ -52,10 +56,18 @@ function cost({ side, mode }, rows) {
   return JSON.parse(output.trimEnd().split('\n').at(-1) ?? '');
 }
 
+/** What was measured before. @type {{ key: string, costs: Cost[] }[]} */
+const before = values.only ? JSON.parse(readFileSync(join(out, 'cost.json'), 'utf8')) : [];
 /** @type {Measured[]} */
-const measured = WAYS.map((way) => ({ ...way, costs: [] }));
+const measured = WAYS.map((way) => ({ ...way, costs: (isChosen(way) ? undefined : before.find(({ key }) => key === way.key)?.costs) ?? [] }));
+
+/** @param {Way} way */
+function isChosen({ key }) {
+  return values.only?.includes(key) ?? true;
+}
+
 for (const rows of SIZES.filter((rows) => rows <= most)) {
-  for (const way of measured.filter(({ most = Infinity }) => rows <= most)) {
+  for (const way of measured.filter(isChosen)) {
     const found = cost(way, rows);
     way.costs.push(found);
     writeFileSync(join(out, 'cost.json'), `${JSON.stringify(measured.map(({ key, costs }) => ({ key, costs })), null, 1)}\n`);
@@ -83,8 +95,8 @@ const text = `# How the cost of a search grows
 ![Time for a query and memory, by the number of vectors](cost.svg)
 
 Made by \`scripts/cost.sh\` (${cpus()[0]?.model.trim() ?? 'an unknown processor'}, Node ${process.versions.node}, one thread, vectors of 384 numbers, squared L2, k = 10): WordNet's definitions, and from the last of them on
-seeded copies, each moved a little. Every way in a process of its own. FAISS is ${faiss}; its graph keeps 64 candidates and was built up to 100,000
-vectors only. Exact answers were compared with a full scan; of the others the recall is told. In WebAssembly by plain SIMD. Memory is by how much the process grew natively, the module's
+seeded copies, each moved a little. Every way in a process of its own. FAISS is ${faiss}; its graph keeps 64 candidates.
+Exact answers were compared with a full scan; of the others the recall is told. In WebAssembly by plain SIMD. Memory is by how much the process grew natively, the module's
 memory in WebAssembly, and the vectors' own bytes for FAISS Flat and the loop. The machine had other work too: read orders of magnitude.
 
 ## Milliseconds a query (median)
