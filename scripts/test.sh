@@ -72,15 +72,15 @@ wasi() {
 say "The core in WebAssembly"
 wasi +simd128 '' -p twindex-core --features testkit --lib
 say "The scan kernel in WebAssembly, plain and relaxed SIMD"
-wasi +simd128 '' -p twindex-simd128 --features approximate
+wasi +simd128 '' -p twindex-simd128 --features approximate,halves
 relaxed='' # Newer engines have it without a flag, and do not know the flag. Node 20's first compiler gets its dot product wrong.
 node --experimental-wasm-relaxed-simd -e '' 2>/dev/null && relaxed='"--experimental-wasm-relaxed-simd","--no-liftoff",'
-wasi +simd128,+relaxed-simd "$relaxed" -p twindex-simd128 --features approximate
+wasi +simd128,+relaxed-simd "$relaxed" -p twindex-simd128 --features approximate,halves
 
 pack_npm
 say "Lint and types of the npm package"
 for features in +simd128 +simd128,+relaxed-simd; do
-  for more in '' approximate; do
+  for more in '' approximate approximate,halves; do
     cargo clippy --locked -p twindex-wasm -p twindex-simd128 --features "$more" --target wasm32-unknown-unknown \
       --config "target.wasm32-unknown-unknown.rustflags=[\"-Ctarget-feature=$features\"]" -- -D warnings
   done

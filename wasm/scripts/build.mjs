@@ -158,9 +158,9 @@ if (guarded(compile('twindex-relaxed', '+simd128,+relaxed-simd')) !== glue) {
   throw new Error('the two binaries need different glue: they cannot share a module');
 }
 
-for (const [name, features] of [['twindex-approximate', '+simd128'], ['twindex-approximate-relaxed', '+simd128,+relaxed-simd']]) {
+for (const [name, features, more] of [['twindex-approximate', '+simd128', 'approximate'], ['twindex-approximate-relaxed', '+simd128,+relaxed-simd', 'approximate,halves']]) {
   say(`compiling ${name}: searches to a recall target`);
-  if (guarded(compile(name, features, { cargo: ['--features', 'approximate'] })) !== glue) {
+  if (guarded(compile(name, features, { cargo: ['--features', more] })) !== glue) {
     throw new Error(`${name} and the first binary need different glue: they cannot share a module`);
   }
 }

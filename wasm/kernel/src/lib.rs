@@ -11,6 +11,8 @@
 #[cfg(feature = "approximate")]
 mod bits;
 mod codes;
+#[cfg(all(feature = "halves", target_feature = "relaxed-simd"))]
+mod halves;
 
 use core::arch::wasm32::*;
 
@@ -18,6 +20,8 @@ use twindex_core::Rows;
 #[cfg(feature = "approximate")]
 use twindex_core::kernel::{BitQuery, BitRows, Rotation};
 use twindex_core::kernel::{CodeRows, Coded, ScanKernel, Sieve, assert_shapes, encode, scalar};
+#[cfg(all(feature = "halves", target_feature = "relaxed-simd"))]
+use twindex_core::kernel::{HalfQuery, HalfRows};
 
 /// Scans by 128-bit vectors.
 #[derive(Debug, Clone, Copy)]
@@ -180,6 +184,16 @@ impl ScanKernel for Simd128 {
     #[cfg(feature = "approximate")]
     fn bounds(&self, query: &BitQuery, rows: BitRows<'_>, bounds: &mut [f32], best: &mut [f32]) {
         bits::bounds(query, rows, bounds, best);
+    }
+
+    #[cfg(all(feature = "halves", target_feature = "relaxed-simd"))]
+    fn has_fast_halves(&self) -> bool {
+        halves::are_fast()
+    }
+
+    #[cfg(all(feature = "halves", target_feature = "relaxed-simd"))]
+    fn best_keys(&self, query: &HalfQuery, rows: HalfRows<'_>, keys: &mut [f32], least: &mut [f32]) {
+        halves::best_keys(query, rows, keys, least);
     }
 }
 
