@@ -159,7 +159,12 @@ fn upper(codes: &[i8; GROUP]) -> [u8; 4] {
 }
 
 /// Keeps the upper halves of a row's codes in its lane of a block, and returns the length of what the lower halves say.
-fn take_upper(codes: &[i8], lane: usize, groups: &mut [HalfGroup]) -> f64 {
+///
+/// # Panics
+/// If there is no such lane, or no group for some of the codes.
+#[inline(always)]
+#[must_use]
+pub fn take_upper(codes: &[i8], lane: usize, groups: &mut [HalfGroup]) -> f64 {
     let (eights, rest) = codes.as_chunks::<GROUP>();
     for (group, eight) in groups.iter_mut().zip(eights) {
         group[4 * lane..4 * lane + 4].copy_from_slice(&upper(eight));
@@ -213,7 +218,7 @@ impl Halves {
             for (at, (groups, [scales, errors, norms])) in blocks.enumerate() {
                 for lane in 0..LANES {
                     let row = (start + at) * LANES + lane;
-                    let lost = take_upper(&codes[row * dim..(row + 1) * dim], lane, groups);
+                    let lost = kernel.take_upper(&codes[row * dim..(row + 1) * dim], lane, groups);
                     [scales[lane], errors[lane], norms[lane]] = known.map(|numbers| numbers[row]);
                     errors[lane] = up((f64::from(errors[lane]) + f64::from(scales[lane]) * lost) as f32);
                 }

@@ -9,7 +9,7 @@ use std::fmt;
 #[cfg(feature = "approximate")]
 pub use crate::bits::{BitBlock, BitQuery, BitRows, ROWS, Rotation};
 #[cfg(feature = "halves")]
-pub use crate::halves::{Beside, GROUP, HalfBlock, HalfGroup, HalfQuery, HalfRows};
+pub use crate::halves::{Beside, GROUP, HalfBlock, HalfGroup, HalfQuery, HalfRows, take_upper};
 pub use crate::quantize::{Coded, LANES, Sieve, encode};
 use crate::rows::Rows;
 
@@ -101,6 +101,16 @@ pub trait ScanKernel: Send + Sync + fmt::Debug {
     #[cfg(feature = "halves")]
     fn has_fast_halves(&self) -> bool {
         false
+    }
+
+    /// Keeps the upper halves of a row's codes in its lane of a block. An implementation does the same, where it is compiled for wider vectors, or for speed:
+    /// this is `take_upper(codes, lane, groups)`.
+    ///
+    /// # Panics
+    /// If there is no such lane, or no group for some of the codes.
+    #[cfg(feature = "halves")]
+    fn take_upper(&self, codes: &[i8], lane: usize, groups: &mut [HalfGroup]) -> f64 {
+        take_upper(codes, lane, groups)
     }
 
     /// The best key (lower is better) that each row may have, by the upper halves of its codes, and the best of these of each block of [`LANES`] rows. An

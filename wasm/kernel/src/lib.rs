@@ -21,7 +21,7 @@ use twindex_core::Rows;
 use twindex_core::kernel::{BitQuery, BitRows, Rotation};
 use twindex_core::kernel::{CodeRows, Coded, ScanKernel, Sieve, assert_shapes, encode, scalar};
 #[cfg(all(feature = "halves", target_feature = "relaxed-simd"))]
-use twindex_core::kernel::{HalfQuery, HalfRows};
+use twindex_core::kernel::{HalfGroup, HalfQuery, HalfRows, take_upper};
 
 /// Scans by 128-bit vectors.
 #[derive(Debug, Clone, Copy)]
@@ -189,6 +189,11 @@ impl ScanKernel for Simd128 {
     #[cfg(all(feature = "halves", target_feature = "relaxed-simd"))]
     fn has_fast_halves(&self) -> bool {
         halves::are_fast()
+    }
+
+    #[cfg(all(feature = "halves", target_feature = "relaxed-simd"))]
+    fn take_upper(&self, codes: &[i8], lane: usize, groups: &mut [HalfGroup]) -> f64 {
+        take_upper(codes, lane, groups)
     }
 
     #[cfg(all(feature = "halves", target_feature = "relaxed-simd"))]
