@@ -1,10 +1,10 @@
 // @ts-check
 /**
- * Measures searches in Chromium, by both binaries: `npm run bench:browser [-- DIR] [--native FILE]`.
+ * Measures exact searches in Chromium, by both binaries and by that of `twindex/approximate`: `npm run bench:browser [-- DIR] [--native FILE]`.
  *
  * FILE holds what `bench DIR --rows 100000` printed on the same machine: then searches are compared with FAISS's own, natively, on one thread.
  *
- * As `bench.mjs` does it, and with its data; the two binaries must give the same answers to the bit. It needs the
+ * As `bench.mjs` does it, and with its data; the binaries must give the same answers to the bit. It needs the
  * browser and the packages of `tests/js`.
  */
 
@@ -95,8 +95,10 @@ console.log(`${source}; ${dim} numbers each; Chromium`);
 console.log('milliseconds: the median (a tenth took less to a tenth took more, the least)');
 for (const { metric, answers, times, way, loop } of measured) {
   for (const [number, given] of answers.entries()) {
-    if (JSON.stringify(given.relaxed) !== JSON.stringify(given.plain)) {
-      faults.push(`${metric}, query ${number}: the binaries differ`);
+    for (const binary of /** @type {const} */ (['relaxed', 'approximate'])) {
+      if (JSON.stringify(given[binary]) !== JSON.stringify(given.plain)) {
+        faults.push(`${metric}, query ${number}: the binaries ${binary} and plain differ`);
+      }
     }
     for (const [who, hits] of Object.entries(given)) {
       faults.push(...exact.faults(metric, asked[number], hits, `${number}`).map((fault) => `${who}, ${fault}`));
@@ -124,6 +126,9 @@ for (const { metric, answers, times, way, loop } of measured) {
       ratios[`faiss_${metric}_to_${binary}`] = Number(faster.toFixed(4));
     }
   }
+  const gained = times.relaxed.median / times.approximate.median;
+  console.log(`  relaxed SIMD of twindex/approximate: ${inWords(times.approximate)}; ${gained.toFixed(2)} times as fast as relaxed SIMD`);
+  ratios[`relaxed_${metric}_to_approximate`] = Number(gained.toFixed(4));
 }
 for (const fault of faults.slice(0, 20)) console.error(`WRONG: ${fault}`);
 if (faults.length > 0) process.exitCode = 1;

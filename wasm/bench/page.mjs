@@ -9,8 +9,9 @@ import { fastest, takeTurns } from './timing.mjs';
 /** @typedef {[import('../js/index.js').Document, number][]} Hits */
 /** @typedef {import('./exact.mjs').Hit} Hit */
 /** @typedef {import('./exact.mjs').Metric} Metric */
-/** @typedef {'relaxed' | 'plain' | 'reading' | 'javascript'} SideName */
-/** @typedef {{ metric: Metric, answers: Record<'relaxed' | 'plain' | 'javascript', Hit[]>[] }} Answers */
+/** @typedef {'relaxed' | 'plain' | 'approximate'} BinaryName `approximate`: that of `twindex/approximate`, by relaxed SIMD, which searches exactly here */
+/** @typedef {BinaryName | 'reading' | 'javascript'} SideName */
+/** @typedef {{ metric: Metric, answers: Record<BinaryName | 'javascript', Hit[]>[] }} Answers */
 /** @typedef {Answers & { times: Record<SideName, import('./timing.mjs').Times>, way: string, loop: string }} Measured */
 
 /**
@@ -45,6 +46,8 @@ export async function measure({ dim, k, queries, metrics, searches, trials }) {
   const relaxed = await instance('relaxed');
   const plain = await instance('plain');
   await plain.init(new URL('/dist/twindex.wasm', location.href));
+  const approximate = await instance('approximate');
+  await approximate.init(new URL('/dist/twindex-approximate-relaxed.wasm', location.href));
 
   const vectors = new Float32Array(await fetched('/vectors'));
   const asked = new Float32Array(await fetched('/queries'));
@@ -72,13 +75,13 @@ export async function measure({ dim, k, queries, metrics, searches, trials }) {
     });
     const loop = fastest(await takeTurns(Object.fromEntries(LOOP_NAMES.map((name) => [name, loopSide(name)])), trials));
 
-    /** @type {Record<'relaxed' | 'plain' | 'javascript', Hit[]>[]} */
-    const answers = Array.from({ length: queries }, () => ({ relaxed: [], plain: [], javascript: [] }));
-    /** @param {Twindex} twindex @param {'relaxed' | 'plain'} name */
+    /** @type {Answers['answers']} */
+    const answers = Array.from({ length: queries }, () => ({ relaxed: [], plain: [], approximate: [], javascript: [] }));
+    /** @param {Twindex} twindex @param {BinaryName} name */
     const storeSide = async (twindex, name) => {
       const store = await twindex.VectorStore.fromVectors(vectors, documents, null, { dim, distanceStrategy: metric });
       const { simd } = await store.info();
-      if ((simd === 'relaxed-simd') !== (name === 'relaxed')) throw new Error(`the ${name} binary searches by ${simd}`);
+      if ((simd === 'relaxed-simd') !== (name !== 'plain')) throw new Error(`the ${name} binary searches by ${simd}`);
       return {
         store,
         /** @param {number} round */
@@ -90,6 +93,7 @@ export async function measure({ dim, k, queries, metrics, searches, trials }) {
     const sides = {
       relaxed: await storeSide(relaxed, 'relaxed'),
       plain: await storeSide(plain, 'plain'),
+      approximate: await storeSide(approximate, 'approximate'),
       reading: readSide(way),
       javascript: {
         ...loopSide(loop),
@@ -100,6 +104,7 @@ export async function measure({ dim, k, queries, metrics, searches, trials }) {
     const times = await takeTurns(sides, searches);
     sides.relaxed.store.free();
     sides.plain.store.free();
+    sides.approximate.store.free();
     measured.push({ metric, answers, times, way, loop });
   }
   return measured;
