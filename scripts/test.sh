@@ -12,7 +12,7 @@ need_node
 fetch_model || [ -z "${CI:-}" ] || fail "CI needs the embedding model"
 
 # All features but `gpu`, which needs CUDA: scripts/gpu-check.sh checks that.
-most_features=(--features twindex/full,twindex-core/testkit,twindex-wasm/approximate,twindex-wasm/interop)
+most_features=(--features twindex/full,twindex-core/testkit,twindex-wasm/approximate,twindex-wasm/halves,twindex-wasm/interop)
 
 say "Format and lint"
 cargo fmt --all --check
