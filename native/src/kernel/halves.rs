@@ -38,22 +38,19 @@ fn fours(codes: &[i8; GROUP]) -> [i32; 2] {
 fn avx512(query: &HalfQuery, rows: HalfRows<'_>, keys: &mut [f32], least: &mut [f32]) {
     let low = _mm512_set1_epi8(15);
     for ((block, keys), least) in rows.blocks().zip(keys.as_chunks_mut().0).zip(least) {
-        // Two groups at a time, each with sums of its own, since one sum waits for the one before.
-        let mut sums = [_mm512_setzero_si512(); 4];
-        for (codes, groups) in query.groups().chunks(2).zip(block.groups.chunks(2)) {
-            for ((codes, group), sums) in codes.iter().zip(groups).zip(sums.as_chunks_mut::<2>().0) {
-                _mm_prefetch::<_MM_HINT_T0>(group.as_ptr().wrapping_add(AHEAD).cast());
-                // SAFETY: a reference to 64 bytes; the load needs no alignment.
-                let halves = unsafe { _mm512_loadu_si512(group.as_ptr().cast()) };
-                let [first, second] = fours(codes).map(|four| _mm512_set1_epi32(four));
-                let lower = _mm512_and_si512(halves, low);
-                let upper = _mm512_and_si512(_mm512_srli_epi16::<4>(halves), low);
-                sums[0] = _mm512_dpbusd_epi32(sums[0], lower, first);
-                sums[1] = _mm512_dpbusd_epi32(sums[1], upper, second);
-            }
+        // Two sums: one would wait for itself.
+        let mut sums = [_mm512_setzero_si512(); 2];
+        for (codes, group) in query.groups().iter().zip(block.groups) {
+            _mm_prefetch::<_MM_HINT_T0>(group.as_ptr().wrapping_add(AHEAD).cast());
+            // SAFETY: a reference to 64 bytes; the load needs no alignment.
+            let halves = unsafe { _mm512_loadu_si512(group.as_ptr().cast()) };
+            let [first, second] = fours(codes).map(|four| _mm512_set1_epi32(four));
+            let lower = _mm512_and_si512(halves, low);
+            let upper = _mm512_and_si512(_mm512_srli_epi16::<4>(halves), low);
+            sums[0] = _mm512_dpbusd_epi32(sums[0], lower, first);
+            sums[1] = _mm512_dpbusd_epi32(sums[1], upper, second);
         }
-        let [a, b, c, d] = sums;
-        let sums = _mm512_add_epi32(_mm512_add_epi32(a, b), _mm512_add_epi32(c, d));
+        let sums = _mm512_add_epi32(sums[0], sums[1]);
         let mut products = [0; LANES];
         // SAFETY: `products` has room for 512 bits; the store needs no alignment.
         unsafe { _mm512_storeu_si512(products.as_mut_ptr().cast(), sums) };
