@@ -136,6 +136,7 @@ const twindex = (name, binary, simd, flags) => ({
 export const TWINDEX = [
   twindex('twindex', 'twindex.wasm', 'simd128', []),
   twindex('twindex, relaxed SIMD', 'twindex-relaxed.wasm', 'relaxed-simd', RELAXED_FLAGS),
+  twindex('twindex/approximate, relaxed SIMD', 'twindex-approximate-relaxed.wasm', 'relaxed-simd', RELAXED_FLAGS),
 ];
 
 /** @param {string} loop @returns {Contestant} */

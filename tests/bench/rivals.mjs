@@ -215,10 +215,11 @@ function floors() {
     .filter(([name, its]) => its.kind === 'wasm' && its.exact && wrong[name] === undefined)
     .sort(([, a], [, b]) => a.queryRatios[0] - b.queryRatios[0]);
   const graph = compared.get('hnswlib-node HNSW');
-  const ofPlain = (/** @type {number[]} */ [ratio]) => Number(ratio.toPrecision(4));
+  const each = (/** @type {number[]} */ ratios) =>
+    Object.fromEntries(TWINDEX.map(({ name }, i) => [name, Number(ratios[i].toPrecision(4))]));
   return {
-    query_best_exact_wasm_to_twindex: best ? { rival: best[0], ratio: ofPlain(best[1].queryRatios), floor: 15 } : null,
-    build_hnswlib_node_to_twindex: graph ? { ratio: ofPlain(graph.builtRatios), floor: 50 } : null,
+    query_best_exact_wasm_to_twindex: best ? { rival: best[0], ...each(best[1].queryRatios), floor: 15 } : null,
+    build_hnswlib_node_to_twindex: graph ? { ...each(graph.builtRatios), floor: 50 } : null,
   };
 }
 
