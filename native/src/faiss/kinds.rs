@@ -226,12 +226,15 @@ impl FaissKind {
 
     /// Vectors as FAISS holds them: of unit length for cosine.
     pub(super) fn as_faiss<'a>(&self, rows: Rows<'a>) -> Cow<'a, [f32]> {
-        let mut data = Cow::Borrowed(rows.data());
-        if self.metric == Metric::Cosine {
-            data.to_mut().chunks_exact_mut(rows.dim()).for_each(normalize_l2);
-        }
-        data
+        if self.metric == Metric::Cosine { unit(rows).into() } else { rows.data().into() }
     }
+}
+
+/// Vectors scaled to unit length.
+pub(super) fn unit(rows: Rows<'_>) -> Vec<f32> {
+    let mut data = rows.data().to_vec();
+    data.chunks_exact_mut(rows.dim()).for_each(normalize_l2);
+    data
 }
 
 impl VectorIndex for FaissKind {

@@ -1,7 +1,7 @@
 //! What an index must tell, so that a copy of it can search in its place.
 
+use super::super::kinds::unit;
 use super::*;
-use twindex_core::normalize_l2;
 
 /// In which form rows are on the cards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,12 +69,6 @@ pub(in crate::faiss) trait Host: VectorIndex + Sized {
 
     /// Takes an index that a card trained and filled.
     fn adopt(&mut self, raw: RawIndex) -> Result<()>;
-}
-
-fn unit(rows: Rows<'_>) -> Vec<f32> {
-    let mut data = rows.data().to_vec();
-    data.chunks_exact_mut(rows.dim()).for_each(normalize_l2);
-    data
 }
 
 impl Host for FaissFlat {
