@@ -16,7 +16,7 @@ use crate::halves::HalfSearch;
 use crate::kernel::{ScanKernel, gamma};
 use crate::metric::{Metric, norm};
 use crate::quantize::{Codes, LEAST_QUERY_NORM, Scan};
-use crate::rows::{Positions, Rows};
+use crate::rows::{Positions, Rows, remove_rows};
 use crate::topk::{Candidates, Neighbor, key, sort_and_cut};
 
 /// Rows per kernel call: the scores fit in the first-level cache.
@@ -28,6 +28,9 @@ pub(crate) const ALONE: usize = if cfg!(target_family = "wasm") { 4096 } else { 
 
 /// Of a block of rows of which a filter keeps fewer than one in so many, only those are scanned.
 const SPARSE: usize = 8;
+
+/// Bounds of lengths that are no further apart than by this factor are kept when rows go: rows of like lengths need not be read again at every deletion.
+const ALIKE: f32 = 2.0;
 
 /// Queries that are answered together, so that rows are read once for all of them.
 const TOGETHER: usize = 32;
@@ -169,18 +172,29 @@ impl RowStats {
     #[inline]
     fn push(&mut self, norm: f32) {
         self.count += 1;
-        self.min_norm = self.min_norm.min(norm);
-        self.max_norm = self.max_norm.max(norm);
+        self.stretch(norm);
         if self.metric == Metric::Cosine {
             self.norms.push(norm);
         }
     }
 
-    /// Forgets rows taken out. `left` are the others, which are measured again: none stretches a bound that is gone.
+    /// Takes a length into the bounds.
+    #[inline]
+    fn stretch(&mut self, norm: f32) {
+        self.min_norm = self.min_norm.min(norm);
+        self.max_norm = self.max_norm.max(norm);
+    }
+
+    /// Forgets rows taken out. `left` are the others: where lengths differ much they are measured again, so that none stretches a bound that is gone.
     pub fn remove(&mut self, positions: &Positions, left: Rows<'_>) {
-        (self.count, self.min_norm, self.max_norm) = (0, f32::INFINITY, 0.0);
-        self.norms.clear();
-        left.iter().for_each(|row| self.push(norm(row)));
+        self.count -= positions.len();
+        if self.metric == Metric::Cosine {
+            remove_rows(&mut self.norms, 1, positions);
+        }
+        if self.max_norm > ALIKE * self.min_norm {
+            (self.min_norm, self.max_norm) = (f32::INFINITY, 0.0);
+            left.iter().for_each(|row| self.stretch(norm(row)));
+        }
         self.codes.change(|codes| {
             codes.remove(positions);
             true
@@ -648,7 +662,6 @@ impl Within<'_> {
 mod tests {
     use super::*;
     use crate::kernel::scalar::Portable;
-    use crate::rows::remove_rows;
     use crate::testkit::{Generator, OnCodes, brute_force};
 
     #[test]
